@@ -1,0 +1,158 @@
+//! The one shape of a failed answer: `{"error", "code", "message"?, "field"?, "trace_id"?}`.
+//!
+//! `error` is a short sentence that clients of the contract compare with; `code` is stable and meant for programs;
+//! `message` has the detail for a person. An answer never repeats an internal cause: that goes to the log, once, where
+//! the failure is handled.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+/// The body of a failed answer, as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// A short sentence.
+    pub error: Cow<'static, str>,
+    /// A stable word for programs, such as `insufficient_balance`.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
+    /// The detail, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Cow<'static, str>>,
+    /// The field of the request that the error is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<Cow<'static, str>>,
+    /// The W3C trace id of the request, to find it in traces and logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
+/// A failed answer.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What the client reads. Boxed, so that a `Result` with this error stays small.
+    pub body: Box<ErrorBody>,
+    /// Seconds after which a repeat makes sense (`Retry-After`).
+    pub retry_after_s: Option<u32>,
+}
+
+impl ApiError {
+    /// An error with its status, its sentence and its stable code.
+    pub fn new(
+        status: StatusCode,
+        sentence: impl Into<Cow<'static, str>>,
+        code: &'static str,
+    ) -> ApiError {
+        ApiError {
+            status,
+            body: Box::new(ErrorBody {
+                error: sentence.into(),
+                code: code.into(),
+                message: None,
+                field: None,
+                trace_id: None,
+            }),
+            retry_after_s: None,
+        }
+    }
+
+    /// 400.
+    pub fn bad_request(sentence: &'static str, code: &'static str) -> ApiError {
+        Self::new(StatusCode::BAD_REQUEST, sentence, code)
+    }
+
+    /// 401.
+    pub fn unauthenticated(sentence: &'static str, code: &'static str) -> ApiError {
+        Self::new(StatusCode::UNAUTHORIZED, sentence, code)
+    }
+
+    /// 403.
+    pub fn forbidden(sentence: &'static str, code: &'static str) -> ApiError {
+        Self::new(StatusCode::FORBIDDEN, sentence, code)
+    }
+
+    /// 404.
+    pub fn not_found(sentence: &'static str, code: &'static str) -> ApiError {
+        Self::new(StatusCode::NOT_FOUND, sentence, code)
+    }
+
+    /// 500, for what should not happen. The cause belongs in the log.
+    pub fn internal() -> ApiError {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal server error",
+            "internal",
+        )
+    }
+
+    /// 503 for a part that cannot be reached now; a repeat is worth it.
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> ApiError {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Service unavailable",
+            "unavailable",
+        )
+        .message(message)
+        .retry_after(1)
+    }
+
+    /// 504 for a part that did not answer in time.
+    pub fn timeout(message: impl Into<Cow<'static, str>>) -> ApiError {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "Request timeout", "timeout").message(message)
+    }
+
+    /// 422: the same idempotency key came with another request.
+    pub fn idempotency_key_reused() -> ApiError {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Idempotency key reused",
+            "idempotency_key_reused",
+        )
+        .message("This Idempotency-Key was used for another request; a new request needs a new key")
+    }
+
+    /// Adds the detail for a person.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> ApiError {
+        self.body.message = Some(message.into());
+        self
+    }
+
+    /// Names the field of the request that the error is about.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> ApiError {
+        self.body.field = Some(field.into());
+        self
+    }
+
+    /// Tells the client after how many seconds a repeat makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> ApiError {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Writes the body, and leaves the error in the response's extensions: the server's outermost layer adds the trace id.
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&*self.body)).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,125 @@
+//! Probes: `/livez` (the process works), `/readyz` (it can serve), `/health` (what the contract promises).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use clock::Clock;
+use serde_json::json;
+
+/// A check that takes longer has failed.
+const CHECK_LIMIT: Duration = Duration::from_secs(1);
+
+type Check =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Whether a service can serve. Cheap to clone; clones are the same.
+#[derive(Clone)]
+pub struct Health(Arc<Shared>);
+
+struct Shared {
+    service: &'static str,
+    clock: Clock,
+    draining: AtomicBool,
+    checks: RwLock<Vec<(&'static str, Check)>>,
+}
+
+impl Health {
+    /// A service that is ready until a check says otherwise.
+    pub fn new(service: &'static str, clock: Clock) -> Health {
+        Health(Arc::new(Shared {
+            service,
+            clock,
+            draining: AtomicBool::new(false),
+            checks: RwLock::default(),
+        }))
+    }
+
+    /// Adds something that must hold for the service to be ready. The error is a sentence that may be shown to anyone.
+    pub fn require<F, R>(&self, name: &'static str, check: F)
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let check: Check = Arc::new(move || Box::pin(check()));
+        self.0
+            .checks
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((name, check));
+    }
+
+    /// Not ready any more, for good: the server is told to stop.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// The names of the checks that fail now, with why.
+    pub async fn failures(&self) -> Vec<(&'static str, String)> {
+        if self.0.draining.load(Ordering::SeqCst) {
+            return vec![("draining", "the server is stopping".to_owned())];
+        }
+        let checks = self
+            .0
+            .checks
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        let mut failures = Vec::new();
+        for (name, check) in checks {
+            match tokio::time::timeout(CHECK_LIMIT, check()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => failures.push((name, why)),
+                Err(_) => failures.push((name, "no answer in time".to_owned())),
+            }
+        }
+        failures
+    }
+
+    /// The routes of the probes. A service whose `/health` says more (the gateway) leaves this one out.
+    pub(crate) fn routes(&self, with_health: bool) -> Router {
+        let (ready, health) = (self.clone(), self.clone());
+        let probes = Router::new()
+            .route("/livez", get(async || "ok"))
+            .route("/readyz", get(async move || ready.readyz().await));
+        if with_health {
+            probes.route("/health", get(async move || health.health().await))
+        } else {
+            probes
+        }
+    }
+
+    async fn readyz(&self) -> Response {
+        let failures = self.failures().await;
+        if failures.is_empty() {
+            return axum::Json(json!({"status": "ready"})).into_response();
+        }
+        let failing: serde_json::Map<_, _> = failures
+            .into_iter()
+            .map(|(name, why)| (name.to_owned(), why.into()))
+            .collect();
+        let body = json!({"status": "not ready", "failing": failing});
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
+    }
+
+    async fn health(&self) -> Response {
+        let healthy = self.failures().await.is_empty();
+        let (code, status) = if healthy {
+            (StatusCode::OK, "healthy")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
+        };
+        let body = json!({
+            "service": self.0.service,
+            "status": status,
+            "timestamp": self.0.clock.now().rfc3339(),
+        });
+        (code, axum::Json(body)).into_response()
+    }
+}

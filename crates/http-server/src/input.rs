@@ -1,0 +1,237 @@
+//! What clients send besides JSON's own syntax: fields that may be missing or of a wrong type, ids in paths, pages,
+//! idempotency keys. Each has a bound.
+
+use api_error::ApiError;
+use axum::extract::{FromRequestParts, Path, Query};
+use http::request::Parts;
+use serde::{Deserialize, Deserializer};
+
+/// The longest text that a client may give for a name, a merchant or a description, in characters.
+pub const FIELD_CHARS_MAX: usize = 200;
+/// The longest idempotency key.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// A field of a request's body: use it with `#[serde(default)]`. A wrong type is kept until the handler asks, because each
+/// call has its own sentence for it. `null` counts as missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    /// Not there, or `null`.
+    #[default]
+    Missing,
+    /// There, but not what it should be.
+    Wrong,
+    /// There.
+    Given(T),
+}
+
+impl<T> Field<T> {
+    /// The value, or `missing` or `wrong`.
+    pub fn or_errors(
+        self,
+        missing: impl FnOnce() -> ApiError,
+        wrong: impl FnOnce() -> ApiError,
+    ) -> Result<T, ApiError> {
+        match self {
+            Field::Missing => Err(missing()),
+            Field::Wrong => Err(wrong()),
+            Field::Given(value) => Ok(value),
+        }
+    }
+
+    /// Whether the field is missing.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Field::Missing)
+    }
+}
+
+impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Any JSON value is syntactically fine here; whether it is a `T` is asked second.
+        let value = serde_json::Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(Field::Missing);
+        }
+        Ok(serde_json::from_value(value).map_or(Field::Wrong, Field::Given))
+    }
+}
+
+/// Text of 1 to `chars_max` characters, without control characters, trimmed. `name` is the field that an error names.
+pub fn text(value: &str, name: &'static str, chars_max: usize) -> Result<String, ApiError> {
+    let value = value.trim();
+    let wrong = |message: String| {
+        ApiError::bad_request("Invalid field", "invalid_field")
+            .field(name)
+            .message(message)
+    };
+    if value.is_empty() {
+        return Err(wrong(format!("{name} is empty")));
+    }
+    if value.chars().count() > chars_max {
+        return Err(wrong(format!("{name} has at most {chars_max} characters")));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(wrong(format!("{name} has a control character")));
+    }
+    Ok(value.to_owned())
+}
+
+/// The id in a path, such as `/wallets/{id}`: `None` for whatever is not a positive integer, which no resource has as its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathId(pub Option<i64>);
+
+impl PathId {
+    /// The id, or the error of a resource that is not there.
+    pub fn or(self, not_found: impl Into<ApiError>) -> Result<i64, ApiError> {
+        self.0
+            .ok_or_else(|| not_found.into().message("An id is a positive whole number"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let id = Path::<String>::from_request_parts(parts, state)
+            .await
+            .ok()
+            .filter(|Path(text)| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|Path(text)| text.parse::<i64>().ok())
+            .filter(|id| *id > 0);
+        Ok(PathId(id))
+    }
+}
+
+/// Which part of a list: `?limit=50&before=1234`. The answer names the next page's `before` as `next`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many at most: from 1 to [`Page::LIMIT_MAX`].
+    pub limit: i64,
+    /// Only what has a smaller id; the largest number for the newest page.
+    pub before: i64,
+}
+
+impl Page {
+    /// The largest page.
+    pub const LIMIT_MAX: i64 = 200;
+    /// The page of a call that names none.
+    pub const LIMIT_DEFAULT: i64 = 100;
+
+    /// What `next` is, given the ids of the page: the last id of a full page, nothing after the end.
+    pub fn next(&self, ids: impl ExactSizeIterator<Item = i64>) -> Option<i64> {
+        if i64::try_from(ids.len()).is_ok_and(|length| length < self.limit) {
+            return None;
+        }
+        ids.last()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        #[derive(Deserialize)]
+        struct Raw {
+            limit: Option<String>,
+            before: Option<String>,
+        }
+        let wrong = |field: &'static str, message: String| {
+            ApiError::bad_request("Invalid query", "invalid_query")
+                .field(field)
+                .message(message)
+        };
+        let Query(raw) = Query::<Raw>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| wrong("limit", "limit and before come once each".to_owned()))?;
+        let number = |field, text: Option<String>, default: i64, max: i64| match text {
+            None => Ok(default),
+            Some(text) => text
+                .parse::<i64>()
+                .ok()
+                .filter(|number| (1..=max).contains(number))
+                .ok_or_else(|| wrong(field, format!("{field} is a whole number from 1 to {max}"))),
+        };
+        Ok(Page {
+            limit: number("limit", raw.limit, Self::LIMIT_DEFAULT, Self::LIMIT_MAX)?,
+            before: number("before", raw.before, i64::MAX, i64::MAX)?,
+        })
+    }
+}
+
+/// The client's `Idempotency-Key`, if it sent one (draft-ietf-httpapi-idempotency-key-header).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        let Some(value) = values.next() else {
+            return Ok(IdempotencyKey(None));
+        };
+        let wrong = || {
+            ApiError::bad_request("Invalid idempotency key", "invalid_idempotency_key")
+                .message("An Idempotency-Key is 1 to 255 visible ASCII characters, sent once")
+        };
+        if values.next().is_some() {
+            return Err(wrong());
+        }
+        let key = value.to_str().map_err(|_| wrong())?;
+        if key.is_empty()
+            || key.len() > IDEMPOTENCY_KEY_BYTES_MAX
+            || !key.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(wrong());
+        }
+        Ok(IdempotencyKey(Some(key.to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default)]
+        amount: Field<i64>,
+    }
+
+    #[test]
+    fn a_field_tells_missing_from_wrong() {
+        let read = |text: &str| {
+            serde_json::from_str::<Body>(text)
+                .map(|body| body.amount)
+                .ok()
+        };
+        assert_eq!(read("{}"), Some(Field::Missing));
+        assert_eq!(read(r#"{"amount":null}"#), Some(Field::Missing));
+        assert_eq!(read(r#"{"amount":7}"#), Some(Field::Given(7)));
+        for wrong in [
+            "1.5",
+            "\"10\"",
+            "1e3",
+            "9223372036854775808",
+            "true",
+            "[]",
+            "{}",
+        ] {
+            assert_eq!(
+                read(&format!(r#"{{"amount":{wrong}}}"#)),
+                Some(Field::Wrong),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_is_trimmed_and_bounded() {
+        assert_eq!(
+            text("  Tokopedia ", "merchant", 10).ok().as_deref(),
+            Some("Tokopedia")
+        );
+        for bad in ["", "   ", "a\u{7}b", "12345678901"] {
+            assert!(text(bad, "merchant", 10).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! JSON bodies: bounded, strict, and with a clear error for each way to be wrong.
+
+use api_error::ApiError;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The largest body of a request.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body. As an extractor it takes an empty body as `{}`, so that what is missing is said by the field's own error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let is_json = has_json_type(request.headers());
+        let body =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.into_response().status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "Request body too large",
+                        "body_too_large",
+                    ),
+                    _ => ApiError::bad_request("Invalid request body", "invalid_body")
+                        .message("The body did not arrive whole"),
+                })?;
+        if body.is_empty() {
+            return parse(b"{}").map(Json);
+        }
+        if !is_json {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Unsupported media type",
+                "unsupported_media_type",
+            )
+            .message("Send JSON, with Content-Type: application/json"));
+        }
+        parse(&body).map(Json)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let detail = error.to_string();
+        let code = if detail.starts_with("unknown field") {
+            "unknown_field"
+        } else {
+            "invalid_body"
+        };
+        // The detail names fields and positions of the client's own text, and nothing from inside.
+        ApiError::bad_request("Invalid request body", code).message(detail)
+    })
+}
+
+fn has_json_type(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str())
+    else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}

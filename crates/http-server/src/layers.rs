@@ -1,0 +1,141 @@
+//! What happens around every request: a span in the caller's trace, a duration by route template, a deadline, an answer
+//! where the code panicked, and the trace id in every error.
+
+use std::time::{Duration, Instant};
+
+use api_error::ApiError;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use crate::json::MAX_BODY_BYTES;
+use crate::serve::Service;
+use crate::{Health, Metrics};
+
+#[derive(Clone)]
+struct Around {
+    service: &'static str,
+    metrics: Metrics,
+    deadline: Duration,
+}
+
+/// The service's routes with the probes and the layers around them.
+pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
+    let metrics = service.metrics.clone();
+    let around = Around {
+        service: service.name,
+        metrics: service.metrics.clone(),
+        deadline,
+    };
+    let probes = probes(&service.health, service.own_health);
+    service
+        .router
+        .clone()
+        .merge(probes.route("/metrics", get(async move || metrics.render())))
+        .fallback(async || ApiError::not_found("Endpoint not found", "endpoint_not_found"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+                "method_not_allowed",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(around, around_request))
+}
+
+fn probes(health: &Health, own_health: bool) -> Router {
+    health.routes(!own_health)
+}
+
+fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
+    let cause = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    tracing::error!(cause, "a handler panicked");
+    ApiError::internal().into_response()
+}
+
+async fn around_request(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let _in_flight = around.metrics.request_started();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        service = around.service,
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+    );
+    telemetry::continue_trace(&span, request.headers());
+    let trace_id = telemetry::trace_id(&span);
+    if let Some(trace_id) = &trace_id {
+        span.record("trace_id", trace_id.as_str());
+    }
+    let answer = tokio::time::timeout(around.deadline, next.run(request).instrument(span.clone()));
+    let mut response = answer.await.unwrap_or_else(|_| {
+        ApiError::timeout(format!(
+            "Service did not respond within {} seconds",
+            around.deadline.as_secs_f64()
+        ))
+        .into_response()
+    });
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    if let Some(trace_id) = trace_id {
+        add_trace_id(&mut response, trace_id);
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    around
+        .metrics
+        .request_finished(method_label(&method), route, status.as_str(), seconds);
+    span.in_scope(|| {
+        if status.is_server_error() {
+            tracing::warn!(status = status.as_u16(), seconds, "request failed");
+        } else {
+            tracing::debug!(status = status.as_u16(), seconds, "request");
+        }
+    });
+    response
+}
+
+/// A client can invent methods; a metric must not grow with them.
+fn method_label(method: &http::Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
+        _ => "other",
+    }
+}
+
+/// Every answer names its trace; an error also in its body.
+fn add_trace_id(response: &mut Response, trace_id: String) {
+    if let Some(mut error) = response.extensions_mut().remove::<ApiError>() {
+        error.body.trace_id = Some(trace_id.clone());
+        let headers = std::mem::take(response.headers_mut());
+        *response = error.into_response();
+        for (name, value) in headers {
+            if let Some(name) = name
+                && name != http::header::CONTENT_LENGTH
+                && !response.headers().contains_key(&name)
+            {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::try_from(trace_id) {
+        response.headers_mut().insert("x-trace-id", value);
+    }
+}

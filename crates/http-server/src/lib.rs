@@ -1,0 +1,24 @@
+//! The scaffold that every HTTP server of Dompet stands on: accept loop, limits, probes, metrics, traces, error bodies and
+//! an orderly end.
+//!
+//! A service builds a [`Service`] (its routes, its readiness checks, its background work) and hands it to
+//! [`serve()`] with a listener, so that tests bind port 0. The life of a server: ready → told to stop → readiness flips →
+//! after a moment no new connections → open requests finish, within a limit → background work ends.
+
+mod health;
+mod input;
+mod json;
+mod layers;
+mod metrics;
+mod program;
+mod serve;
+
+pub use health::Health;
+pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
+pub use json::{Json, MAX_BODY_BYTES};
+pub use metrics::Metrics;
+pub use program::{Cli, NothingToMigrate, Program};
+pub use serve::{HttpConfig, Service, Workers, healthcheck, serve, stop_signal};
+
+/// The header that says that an answer is the first one, come again.
+pub const REPLAYED_HEADER: http::HeaderName = http::HeaderName::from_static("idempotency-replayed");

@@ -1,0 +1,89 @@
+//! Metrics of one service, in Prometheus' text format: its own registry, and the request metrics that all have in common.
+
+use std::sync::Arc;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus::core::Collector;
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntGauge, Registry, TextEncoder};
+
+/// Upper bounds in seconds: fine where a payment should be, coarse up to the longest timeout.
+const DURATION_BUCKETS_S: &[f64] = &[
+    0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// The metrics of a service. Cheap to clone; clones are the same.
+#[derive(Clone)]
+pub struct Metrics(Arc<Shared>);
+
+struct Shared {
+    registry: Registry,
+    requests: HistogramVec,
+    in_flight: IntGauge,
+}
+
+impl Metrics {
+    /// The request metrics, and those of the process.
+    pub fn new() -> anyhow::Result<Metrics> {
+        let requests = HistogramVec::new(
+            HistogramOpts::new(
+                "http_request_duration_seconds",
+                "How long requests took, by method, route template and status.",
+            )
+            .buckets(DURATION_BUCKETS_S.to_vec()),
+            &["method", "route", "status"],
+        )?;
+        let in_flight = IntGauge::new("http_requests_in_flight", "Requests being worked on.")?;
+        let metrics = Metrics(Arc::new(Shared {
+            registry: Registry::new(),
+            requests,
+            in_flight,
+        }));
+        metrics.register(metrics.0.requests.clone())?;
+        metrics.register(metrics.0.in_flight.clone())?;
+        metrics.register(prometheus::process_collector::ProcessCollector::for_self())?;
+        Ok(metrics)
+    }
+
+    /// Adds a metric of the service's own. Fails when the name is taken.
+    pub fn register(&self, metric: impl Collector + 'static) -> anyhow::Result<()> {
+        Ok(self.0.registry.register(Box::new(metric))?)
+    }
+
+    pub(crate) fn request_finished(&self, method: &str, route: &str, status: &str, seconds: f64) {
+        self.0
+            .requests
+            .with_label_values(&[method, route, status])
+            .observe(seconds);
+    }
+
+    /// Counts a request as in flight until the answer drops.
+    pub(crate) fn request_started(&self) -> InFlight {
+        self.0.in_flight.inc();
+        InFlight(self.0.in_flight.clone())
+    }
+
+    pub(crate) fn render(&self) -> Response {
+        let encoder = TextEncoder::new();
+        let mut text = Vec::new();
+        match encoder.encode(&self.0.registry.gather(), &mut text) {
+            Ok(()) => (
+                [(header::CONTENT_TYPE, encoder.format_type().to_owned())],
+                text,
+            )
+                .into_response(),
+            Err(error) => {
+                tracing::error!(%error, "metrics could not be written");
+                api_error::ApiError::internal().into_response()
+            }
+        }
+    }
+}
+
+pub(crate) struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

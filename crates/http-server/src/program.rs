@@ -1,0 +1,130 @@
+//! The command line that every service's binary has: `serve`, `migrate`, `healthcheck`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use telemetry::TelemetryConfig;
+use tokio::net::TcpListener;
+
+use crate::{HttpConfig, Service, healthcheck, serve, stop_signal};
+
+/// What a program is called, and which port it has unless told otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// The service's name, such as `wallet-service`.
+    pub name: &'static str,
+    /// One sentence for `--help`.
+    pub about: &'static str,
+    /// The variable that names the port beside `PORT`, such as `WALLET_SERVICE_PORT`.
+    pub port_variable: &'static str,
+    /// The port of the contract.
+    pub default_port: u16,
+}
+
+/// The command line of a service whose configuration is `C`, and whose `migrate` takes `M`.
+#[derive(Parser)]
+pub struct Cli<C: Args, M: Args> {
+    #[command(subcommand)]
+    command: Command<C, M>,
+}
+
+#[derive(Subcommand)]
+enum Command<C: Args, M: Args> {
+    /// Serve until SIGTERM
+    Serve(Box<ServeArgs<C>>),
+    /// Bring the database's schema to this version's, and end
+    Migrate(M),
+    /// Ask the server on this machine whether it is ready; exit 1 if not
+    Healthcheck(PortArgs),
+}
+
+#[derive(Args)]
+struct PortArgs {
+    /// The port to listen on
+    #[arg(long, env = "PORT")]
+    port: Option<u16>,
+}
+
+#[derive(Args)]
+struct ServeArgs<C: Args> {
+    #[command(flatten)]
+    port: PortArgs,
+    #[command(flatten)]
+    config: C,
+    #[command(flatten)]
+    http: HttpConfig,
+    #[command(flatten)]
+    telemetry: TelemetryConfig,
+}
+
+/// The `migrate` of a service that has no database.
+#[derive(Args, Debug)]
+pub struct NothingToMigrate {}
+
+impl Program {
+    /// The clap command, for documents that are made from it.
+    pub fn command<C: Args, M: Args>(&self) -> clap::Command {
+        Cli::<C, M>::command().name(self.name).about(self.about)
+    }
+
+    /// Runs the command line of this process, to its end.
+    pub fn run<C: Args, M: Args>(
+        &self,
+        build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
+        migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
+    ) -> ExitCode {
+        let matches = self.command::<C, M>().get_matches();
+        let cli = Cli::<C, M>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        let result = runtime.context("no runtime").and_then(|runtime| {
+            runtime.block_on(async {
+                match cli.command {
+                    Command::Serve(args) => self.serve(*args, build).await,
+                    Command::Migrate(args) => migrate(args).await,
+                    Command::Healthcheck(args) => healthcheck(self.port(&args)?).await,
+                }
+            })
+        });
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                use std::io::Write as _;
+                // The chain of causes in one line; nothing can be done if even this cannot be written.
+                let _ = writeln!(std::io::stderr(), "{}: {error:#}", self.name);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn serve<C: Args>(
+        &self,
+        args: ServeArgs<C>,
+        build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
+    ) -> anyhow::Result<()> {
+        let _telemetry = telemetry::init(self.name, &args.telemetry)?;
+        let stop = stop_signal()?;
+        let port = self.port(&args.port)?;
+        let listener = TcpListener::bind((args.http.bind, port))
+            .await
+            .with_context(|| format!("cannot listen on port {port}; set PORT to another"))?;
+        let service = build(args.config).await?;
+        tracing::info!(service = self.name, port, "serving");
+        serve(service, listener, args.http, stop).await;
+        Ok(())
+    }
+
+    fn port(&self, args: &PortArgs) -> anyhow::Result<u16> {
+        if let Some(port) = args.port {
+            return Ok(port);
+        }
+        match std::env::var(self.port_variable) {
+            Ok(port) => port
+                .parse()
+                .with_context(|| format!("{} is not a port", self.port_variable)),
+            Err(_) => Ok(self.default_port),
+        }
+    }
+}

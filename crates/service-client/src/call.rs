@@ -1,0 +1,170 @@
+//! Typed calls of one service to another.
+
+use api_error::{ApiError, ErrorBody};
+use auth::ServiceIdentity;
+use http::{Method, StatusCode};
+use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{ConnectOptions, Repeatable, RetryMetrics, connect};
+
+/// The largest answer that is read.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why a call to another service gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// No connection, or it broke before the answer: whether the call was carried out is unknown.
+    #[error("{service} cannot be reached")]
+    Unreachable {
+        /// The service that was called.
+        service: &'static str,
+        /// Why, for the log.
+        #[source]
+        cause: reqwest_middleware::Error,
+    },
+    /// No answer in time: whether the call was carried out is unknown.
+    #[error("{service} did not answer in time")]
+    Timeout {
+        /// The service that was called.
+        service: &'static str,
+    },
+    /// The service answered with an error.
+    #[error("{service} answered {status}")]
+    Refused {
+        /// The service that was called.
+        service: &'static str,
+        /// The status of the answer.
+        status: StatusCode,
+        /// The body of the answer, as far as it was an error body.
+        body: Box<ErrorBody>,
+    },
+    /// The answer is not what the caller understands.
+    #[error("{service} gave an answer that is not understood")]
+    Malformed {
+        /// The service that was called.
+        service: &'static str,
+    },
+}
+
+impl From<CallError> for ApiError {
+    /// What a client is told when a call behind its request failed. It is logged here, once.
+    fn from(error: CallError) -> ApiError {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a call failed");
+        match error {
+            CallError::Timeout { service } => {
+                ApiError::timeout(format!("{service} did not answer in time"))
+            }
+            CallError::Unreachable { service, .. } => {
+                ApiError::unavailable(format!("Could not connect to {service}"))
+            }
+            CallError::Refused {
+                service, status, ..
+            } if status == StatusCode::SERVICE_UNAVAILABLE => {
+                ApiError::unavailable(format!("{service} cannot serve now"))
+            }
+            CallError::Refused {
+                service, status, ..
+            } if status == StatusCode::GATEWAY_TIMEOUT => {
+                ApiError::timeout(format!("{service} did not answer in time"))
+            }
+            CallError::Refused { .. } | CallError::Malformed { .. } => ApiError::internal(),
+        }
+    }
+}
+
+/// A client for the internal API of one service.
+#[derive(Clone)]
+pub struct ServiceClient {
+    service: &'static str,
+    base_url: String,
+    http: ClientWithMiddleware,
+    identity: ServiceIdentity,
+}
+
+impl ServiceClient {
+    /// A client for `service` at `base_url`, that says it is `identity`.
+    pub fn new(
+        service: &'static str,
+        base_url: &str,
+        identity: ServiceIdentity,
+        options: &ConnectOptions,
+        metrics: RetryMetrics,
+    ) -> anyhow::Result<ServiceClient> {
+        Ok(ServiceClient {
+            service,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            http: connect(options, metrics)?,
+            identity,
+        })
+    }
+
+    /// Reads.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &(impl Serialize + ?Sized),
+    ) -> Result<T, CallError> {
+        let request = self
+            .http
+            .get(format!("{}{path}", self.base_url))
+            .query(query);
+        self.send(request).await
+    }
+
+    /// Has something done that may be asked for twice: what it does carries its own key.
+    pub async fn post_repeatable<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
+        let request = self
+            .http
+            .request(Method::POST, format!("{}{path}", self.base_url))
+            .with_extension(Repeatable)
+            .json(body);
+        self.send(request).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CallError> {
+        let service = self.service;
+        let token = self
+            .identity
+            .token()
+            .map_err(|_| CallError::Malformed { service })?;
+        let failed = |cause: reqwest_middleware::Error| match &cause {
+            reqwest_middleware::Error::Reqwest(error) if error.is_timeout() => {
+                CallError::Timeout { service }
+            }
+            _ => CallError::Unreachable { service, cause },
+        };
+        let response = request.bearer_auth(token).send().await.map_err(failed)?;
+        let status = response.status();
+        if response
+            .content_length()
+            .is_some_and(|length| length > MAX_ANSWER_BYTES as u64)
+        {
+            return Err(CallError::Malformed { service });
+        }
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| failed(reqwest_middleware::Error::Reqwest(error)))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|_| CallError::Malformed { service });
+        }
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| ErrorBody {
+            error: "Internal server error".into(),
+            code: "internal".into(),
+            message: None,
+            field: None,
+            trace_id: None,
+        });
+        Err(CallError::Refused {
+            service,
+            status,
+            body: Box::new(body),
+        })
+    }
+}

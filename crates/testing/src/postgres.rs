@@ -1,0 +1,160 @@
+//! A PostgreSQL for tests.
+
+use std::io::Read as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use store::sqlx::{self, Connection as _, Executor as _};
+use tokio::sync::OnceCell;
+
+/// The server's URL without a database at the end.
+static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+struct Server {
+    base_url: String,
+    /// Its standard input is a pipe from this process: when that closes, however this process ends, the server ends.
+    _watchdog: Option<Child>,
+}
+
+/// The URL of a new database, if there is a server.
+pub(crate) async fn fresh_database() -> Option<String> {
+    let server = SERVER.get_or_init(find_server).await.as_ref()?;
+    let number = DATABASES.fetch_add(1, Ordering::SeqCst);
+    let name = format!("dompet_test_{}_{number}", std::process::id());
+    let admin = format!("{}/postgres", server.base_url);
+    let mut connection = sqlx::PgConnection::connect(&admin)
+        .await
+        .unwrap_or_else(|error| panic!("the PostgreSQL for tests does not answer: {error}"));
+    for statement in [
+        format!("drop database if exists {name} with (force)"),
+        format!("create database {name}"),
+    ] {
+        connection
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .unwrap_or_else(|error| panic!("no database for the test: {error}"));
+    }
+    Some(format!("{}/{name}", server.base_url))
+}
+
+async fn find_server() -> Option<Server> {
+    if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+        let base = url.rsplit_once('/').map_or(url.as_str(), |(base, _)| base);
+        return Some(Server {
+            base_url: base.to_owned(),
+            _watchdog: None,
+        });
+    }
+    let server = binaries().map(|folder| start(&folder));
+    match server {
+        Some(Ok(server)) => Some(server),
+        Some(Err(error)) => panic!("the PostgreSQL for tests did not start: {error:#}"),
+        None if std::env::var_os("REQUIRE_POSTGRES").is_some() => {
+            panic!(
+                "REQUIRE_POSTGRES is set, but there is neither TEST_DATABASE_URL nor a PostgreSQL on this machine"
+            )
+        }
+        None => {
+            use std::io::Write as _;
+            let note =
+                "LEFT OUT: tests on PostgreSQL; set TEST_DATABASE_URL or install PostgreSQL\n";
+            // Past the test harness's capture, so that it is seen.
+            let _ = std::io::stderr().write_all(note.as_bytes());
+            None
+        }
+    }
+}
+
+/// The folder of the newest PostgreSQL's programs.
+fn binaries() -> Option<PathBuf> {
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = debian.collect();
+    folders.sort();
+    folders
+        .into_iter()
+        .rev()
+        .chain(std::env::split_paths(&path))
+        .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+}
+
+fn start(programs: &Path) -> anyhow::Result<Server> {
+    let folder = tempfile::Builder::new()
+        .prefix("dompet-postgres-")
+        .tempdir()?
+        .keep();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+    // PostgreSQL refuses to run as root: then it runs as its own user, or as nobody.
+    let user = is_root()
+        .then(|| user_id("postgres").or_else(|| user_id("nobody")))
+        .flatten();
+    if let Some((uid, gid)) = user {
+        chown(&folder, Some(uid), Some(gid))?;
+    }
+    let port = free_port()?;
+    let script = r#"
+        "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1 || { cat "$2/log" >&2; rm -rf "$2"; exit 1; }
+        "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 \
+            -c fsync=off -c full_page_writes=off >>"$2/log" 2>&1 &
+        server=$!
+        echo started
+        cat >/dev/null
+        kill -QUIT $server; wait $server; rm -rf "$2"
+    "#;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script, "sh"])
+        .arg(programs)
+        .arg(&folder)
+        .arg(port.to_string())
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0);
+    if let Some((uid, gid)) = user {
+        command.uid(uid).gid(gid);
+    }
+    let mut watchdog = command.spawn()?;
+    let mut said = [0; 7];
+    if let Some(mut output) = watchdog.stdout.take() {
+        output.read_exact(&mut said)?;
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        anyhow::ensure!(Instant::now() < deadline, "it does not listen");
+        std::thread::yield_now();
+    }
+    Ok(Server {
+        base_url: format!("postgres://postgres@127.0.0.1:{port}"),
+        _watchdog: Some(watchdog),
+    })
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
+        .local_addr()?
+        .port())
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+fn user_id(name: &str) -> Option<(u32, u32)> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let fields: Vec<&str> = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields[0] == name)?;
+    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+}

@@ -1,0 +1,99 @@
+//! What other services see of the user service: who exists, which keys sign tokens, which sessions are over.
+
+use std::time::Duration;
+
+use auth::{SessionUpdate, Verifier};
+use serde::{Deserialize, Serialize};
+use service_client::{CallError, ServiceClient};
+use tokio_util::sync::CancellationToken;
+
+/// The name of the service behind this client.
+pub const SERVICE: &str = "user-service";
+
+/// How often sessions are asked for. A deleted user is locked out everywhere within two seconds; this leaves room for a
+/// call that has to be repeated.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// How long one such call may take.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A user, as far as another service needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownUser {
+    /// The user's id.
+    pub id: i64,
+    /// The name, for descriptions.
+    pub name: String,
+}
+
+/// Which updates of the sessions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionsQuery {
+    /// The cursor of the update before; 0 for everything.
+    pub after: i64,
+}
+
+/// Talks to the user service.
+#[derive(Clone)]
+pub struct UserClient {
+    http: ServiceClient,
+}
+
+impl UserClient {
+    /// A client over `http`.
+    pub fn new(http: ServiceClient) -> UserClient {
+        UserClient { http }
+    }
+
+    /// The user with this id; `None` when there is none, or it was deleted.
+    pub async fn find(&self, user_id: i64) -> Result<Option<KnownUser>, CallError> {
+        match self
+            .http
+            .get(&format!("/internal/users/{user_id}"), &())
+            .await
+        {
+            Err(CallError::Refused { status, .. }) if status.as_u16() == 404 => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Keys, and what was revoked after `after`.
+    pub async fn sessions(&self, after: i64) -> Result<SessionUpdate, CallError> {
+        self.http
+            .get("/internal/sessions", &SessionsQuery { after })
+            .await
+    }
+
+    /// Keeps `verifier` up to date until `stop`. While the user service cannot be reached, what is known stays in force.
+    pub async fn follow_sessions(self, verifier: Verifier, stop: CancellationToken) {
+        let mut cursor = 0;
+        let mut every = tokio::time::interval(FOLLOW_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut reachable = true;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = every.tick() => {}
+            }
+            match tokio::time::timeout(FOLLOW_TIMEOUT, self.sessions(cursor)).await {
+                Ok(Ok(update)) => {
+                    cursor = update.cursor;
+                    verifier.update(update);
+                    reachable = true;
+                }
+                Ok(Err(error)) => {
+                    if std::mem::replace(&mut reachable, false) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "sessions are not followed for now"
+                        );
+                    }
+                }
+                Err(_) => {
+                    if std::mem::replace(&mut reachable, false) {
+                        tracing::warn!("sessions are not followed for now: no answer in time");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The client of the ledger's internal API. Orders that wait together travel together.
+
+use std::sync::Arc;
+
+use service_client::{CallError, ServiceClient};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{LogPage, LogQuery, ORDERS_MAX, Order, OrdersRequest, OrdersResponse, Outcome};
+
+/// The name of the service behind this client.
+pub const SERVICE: &str = "wallet-service";
+
+/// Orders that may wait to be sent; more wait at the door.
+const WAITING_MAX: usize = 4096;
+/// Calls under way at once. While they are, what arrives waits and then travels together.
+const CALLS_MAX: usize = 2;
+
+type Waiting = (Order, oneshot::Sender<Result<Outcome, Arc<CallError>>>);
+
+/// Talks to the ledger. Cheap to clone; clones share one queue.
+#[derive(Clone)]
+pub struct LedgerClient {
+    http: ServiceClient,
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl LedgerClient {
+    /// A client over `http`. Starts the task that gathers orders; it ends with the last clone.
+    pub fn new(http: ServiceClient) -> LedgerClient {
+        let (queue, waiting) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(send_together(http.clone(), waiting));
+        LedgerClient { http, queue }
+    }
+
+    /// Has one order carried out. After an error it is unknown whether it was: a repeat with the same key tells.
+    pub async fn submit(&self, order: Order) -> Result<Outcome, Arc<CallError>> {
+        let lost = || Arc::new(CallError::Malformed { service: SERVICE });
+        let (answer, outcome) = oneshot::channel();
+        self.queue.send((order, answer)).await.map_err(|_| lost())?;
+        outcome.await.map_err(|_| lost())?
+    }
+
+    /// A part of the log.
+    pub async fn log(&self, after: i64, limit: i64) -> Result<LogPage, CallError> {
+        self.http
+            .get("/internal/log", &LogQuery { after, limit })
+            .await
+    }
+}
+
+async fn send_together(http: ServiceClient, mut waiting: mpsc::Receiver<Waiting>) {
+    let places = Arc::new(tokio::sync::Semaphore::new(CALLS_MAX));
+    loop {
+        // First a place, then the orders: what arrives meanwhile comes along.
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let mut together = Vec::new();
+        if waiting.recv_many(&mut together, ORDERS_MAX).await == 0 {
+            return;
+        }
+        let http = http.clone();
+        tokio::spawn(async move {
+            send(&http, together).await;
+            drop(place);
+        });
+    }
+}
+
+async fn send(http: &ServiceClient, together: Vec<Waiting>) {
+    let (orders, answers): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+    let result: Result<OrdersResponse, CallError> = http
+        .post_repeatable("/internal/orders", &OrdersRequest { orders })
+        .await;
+    // A receiver that is gone has given up waiting.
+    match result {
+        Ok(response) if response.outcomes.len() == answers.len() => {
+            for (answer, outcome) in answers.into_iter().zip(response.outcomes) {
+                let _ = answer.send(Ok(outcome));
+            }
+        }
+        other => {
+            let error = Arc::new(
+                other
+                    .err()
+                    .unwrap_or(CallError::Malformed { service: SERVICE }),
+            );
+            for answer in answers {
+                let _ = answer.send(Err(error.clone()));
+            }
+        }
+    }
+}
