@@ -7,7 +7,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ConnectOptions, Repeatable, RetryMetrics, connect};
+use crate::{ConnectOptions, Failure, Repeatable, RetryMetrics, connect};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -49,9 +49,15 @@ pub enum CallError {
 }
 
 impl From<CallError> for ApiError {
-    /// What a client is told when a call behind its request failed. It is logged here, once.
     fn from(error: CallError) -> ApiError {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a call failed");
+        ApiError::from(&error)
+    }
+}
+
+impl From<&CallError> for ApiError {
+    /// What a client is told when a call behind its request failed. It is logged here, once.
+    fn from(error: &CallError) -> ApiError {
+        tracing::warn!(error = error as &dyn std::error::Error, "a call failed");
         match error {
             CallError::Timeout { service } => {
                 ApiError::timeout(format!("{service} did not answer in time"))
@@ -61,12 +67,12 @@ impl From<CallError> for ApiError {
             }
             CallError::Refused {
                 service, status, ..
-            } if status == StatusCode::SERVICE_UNAVAILABLE => {
+            } if *status == StatusCode::SERVICE_UNAVAILABLE => {
                 ApiError::unavailable(format!("{service} cannot serve now"))
             }
             CallError::Refused {
                 service, status, ..
-            } if status == StatusCode::GATEWAY_TIMEOUT => {
+            } if *status == StatusCode::GATEWAY_TIMEOUT => {
                 ApiError::timeout(format!("{service} did not answer in time"))
             }
             CallError::Refused { .. } | CallError::Malformed { .. } => ApiError::internal(),
@@ -95,7 +101,7 @@ impl ServiceClient {
         Ok(ServiceClient {
             service,
             base_url: base_url.trim_end_matches('/').to_owned(),
-            http: connect(options, metrics)?,
+            http: connect(service, options, metrics)?,
             identity,
         })
     }
@@ -133,11 +139,9 @@ impl ServiceClient {
             .identity
             .token()
             .map_err(|_| CallError::Malformed { service })?;
-        let failed = |cause: reqwest_middleware::Error| match &cause {
-            reqwest_middleware::Error::Reqwest(error) if error.is_timeout() => {
-                CallError::Timeout { service }
-            }
-            _ => CallError::Unreachable { service, cause },
+        let failed = |cause: reqwest_middleware::Error| match Failure::of(&cause) {
+            Failure::TimedOut => CallError::Timeout { service },
+            Failure::NotConnected | Failure::Broken => CallError::Unreachable { service, cause },
         };
         let response = request.bearer_auth(token).send().await.map_err(failed)?;
         let status = response.status();

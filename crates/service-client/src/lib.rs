@@ -4,14 +4,20 @@
 //! The gateway uses the same connection ([`connect`]) to pass on what clients send.
 
 mod call;
+mod failure;
 mod retry;
+mod trace;
 
 pub use call::{CallError, ServiceClient};
-pub use retry::{Repeatable, RetryMetrics};
+pub use failure::Failure;
+pub use retry::{Repeatable, RetryCounters, RetryMetrics};
 
 use std::time::Duration;
 
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+
+/// Idle connections kept to one upstream. More than it may have requests open at once would only hold sockets.
+const IDLE_CONNECTIONS_MAX: usize = 1024;
 
 /// How connections to other services are made.
 #[derive(Clone, Debug)]
@@ -34,39 +40,30 @@ impl Default for ConnectOptions {
     }
 }
 
-/// A client for one upstream: trace context in, retries where safe. Each upstream has its own, so that its retry budget is its own.
+/// A client for one upstream: trace context in, retries where safe. Each upstream has its own, so that its retry budget is its
+/// own. `service` names it in spans.
 pub fn connect(
+    service: &'static str,
     options: &ConnectOptions,
     metrics: RetryMetrics,
 ) -> anyhow::Result<ClientWithMiddleware> {
-    let client = reqwest::Client::builder()
+    Ok(ClientBuilder::new(connect_without_retries(options)?)
+        .with(retry::RetryWhereSafe::new(metrics))
+        .with(trace::PropagateTrace { service })
+        .build())
+}
+
+/// The connections alone, for a question whose first answer counts, such as whether a service is healthy.
+pub fn connect_without_retries(options: &ConnectOptions) -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
         .timeout(options.timeout)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(options.idle_timeout)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .tcp_nodelay(true)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         // reqwest has retries of its own; those of reqwest-retry decide alone.
         .retry(reqwest::retry::never())
-        .build()?;
-    Ok(ClientBuilder::new(client)
-        .with(retry::RetryWhereSafe::new(metrics))
-        .with(PropagateTrace)
-        .build())
-}
-
-/// Writes the current span's context into the headers.
-struct PropagateTrace;
-
-#[async_trait::async_trait]
-impl Middleware for PropagateTrace {
-    async fn handle(
-        &self,
-        mut request: reqwest::Request,
-        extensions: &mut http::Extensions,
-        next: Next<'_>,
-    ) -> reqwest_middleware::Result<reqwest::Response> {
-        telemetry::inject_trace(request.headers_mut());
-        next.run(request, extensions).await
-    }
+        .build()?)
 }

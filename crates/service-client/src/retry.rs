@@ -5,15 +5,20 @@
 //! the caller's: it drops the whole call.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Extensions, StatusCode};
-use prometheus::IntCounter;
+use prometheus::core::Collector;
+use prometheus::{IntCounter, IntCounterVec, Opts};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
 use reqwest_retry::policies::ExponentialBackoff;
-use reqwest_retry::{Jitter, RetryTransientMiddleware, Retryable, RetryableStrategy};
+use reqwest_retry::{
+    Jitter, RetryDecision, RetryPolicy, RetryTransientMiddleware, Retryable, RetryableStrategy,
+};
 use tower::retry::budget::{Budget, TpsBudget};
+
+use crate::Failure;
 
 const RETRIES_MAX: u32 = 3;
 const BACKOFF_MIN: Duration = Duration::from_millis(20);
@@ -39,20 +44,46 @@ pub struct RetryMetrics {
 impl RetryMetrics {
     /// Counters that are part of no registry.
     pub fn unregistered() -> RetryMetrics {
-        let counter = IntCounter::new;
-        RetryMetrics {
-            retries: counter("client_retries_total", "Calls that were made again.")
-                .unwrap_or_else(|_| unreachable!("the name is valid")),
-            budget_exhausted: counter(
-                "client_retry_budget_exhausted_total",
-                "Repeats that were left out.",
-            )
-            .unwrap_or_else(|_| unreachable!("the name is valid")),
-        }
+        RetryCounters::new()
+            .unwrap_or_else(|_| unreachable!("the names are valid"))
+            .of("unnamed")
     }
 }
 
-type Retry = RetryTransientMiddleware<ExponentialBackoff, Strategy>;
+/// The counters of a process that calls several services, labelled with the service.
+pub struct RetryCounters {
+    retries: IntCounterVec,
+    budget_exhausted: IntCounterVec,
+}
+
+impl RetryCounters {
+    /// Counters at zero.
+    pub fn new() -> prometheus::Result<RetryCounters> {
+        let counter = |name, help| IntCounterVec::new(Opts::new(name, help), &["upstream"]);
+        Ok(RetryCounters {
+            retries: counter("client_retries_total", "Calls that were made again.")?,
+            budget_exhausted: counter(
+                "client_retry_budget_exhausted_total",
+                "Calls that were not made again because too many others were.",
+            )?,
+        })
+    }
+
+    /// Those of one service.
+    pub fn of(&self, service: &'static str) -> RetryMetrics {
+        RetryMetrics {
+            retries: self.retries.with_label_values(&[service]),
+            budget_exhausted: self.budget_exhausted.with_label_values(&[service]),
+        }
+    }
+
+    /// What a registry takes.
+    pub fn collectors(&self) -> [impl Collector + 'static; 2] {
+        [self.retries.clone(), self.budget_exhausted.clone()]
+    }
+}
+
+type Retry = RetryTransientMiddleware<Budgeted, WhereSafe>;
 
 pub(crate) struct RetryWhereSafe {
     repeatable: Retry,
@@ -64,17 +95,20 @@ impl RetryWhereSafe {
     pub(crate) fn new(metrics: RetryMetrics) -> RetryWhereSafe {
         let budget = Arc::new(TpsBudget::new(BUDGET_SPAN, BUDGET_MIN_PER_S, BUDGET_RATIO));
         let retry = |only_unsent| {
-            let policy = ExponentialBackoff::builder()
+            let backoff = ExponentialBackoff::builder()
                 .retry_bounds(BACKOFF_MIN, BACKOFF_MAX)
                 .jitter(Jitter::Bounded)
                 .base(2)
                 .build_with_max_retries(RETRIES_MAX);
-            let strategy = Strategy {
-                only_unsent,
+            let policy = Budgeted {
+                backoff,
                 budget: budget.clone(),
                 metrics: metrics.clone(),
             };
-            RetryTransientMiddleware::new_with_policy_and_strategy(policy, strategy)
+            RetryTransientMiddleware::new_with_policy_and_strategy(
+                policy,
+                WhereSafe { only_unsent },
+            )
         };
         RetryWhereSafe {
             repeatable: retry(false),
@@ -105,32 +139,46 @@ impl Middleware for RetryWhereSafe {
     }
 }
 
-struct Strategy {
-    /// Only calls that never reached the other side.
-    only_unsent: bool,
+/// Spaces repeats out, and pays for each from the budget.
+struct Budgeted {
+    backoff: ExponentialBackoff,
     budget: Arc<TpsBudget>,
     metrics: RetryMetrics,
 }
 
-impl RetryableStrategy for Strategy {
-    fn handle(&self, result: &Result<Response, Error>) -> Option<Retryable> {
-        let passing = match result {
-            Ok(response) => !self.only_unsent && is_passing(response.status()),
-            Err(Error::Reqwest(error)) if error.is_connect() => true,
-            Err(Error::Reqwest(error)) => {
-                !self.only_unsent && (error.is_request() || error.is_body()) && !error.is_timeout()
-            }
-            Err(Error::Middleware(_)) => false,
-        };
-        if !passing {
-            return None;
+impl RetryPolicy for Budgeted {
+    fn should_retry(&self, started: SystemTime, past_retries: u32) -> RetryDecision {
+        let decision = self.backoff.should_retry(started, past_retries);
+        if matches!(decision, RetryDecision::DoNotRetry) {
+            return decision;
         }
         if !self.budget.withdraw() {
             self.metrics.budget_exhausted.inc();
-            return Some(Retryable::Fatal);
+            return RetryDecision::DoNotRetry;
         }
         self.metrics.retries.inc();
-        Some(Retryable::Transient)
+        decision
+    }
+}
+
+/// Tells which failures a repeat may help against, without doing the work twice.
+struct WhereSafe {
+    /// Only calls that never reached the other side.
+    only_unsent: bool,
+}
+
+impl RetryableStrategy for WhereSafe {
+    fn handle(&self, result: &Result<Response, Error>) -> Option<Retryable> {
+        let passing = match result {
+            Ok(response) => !self.only_unsent && is_passing(response.status()),
+            Err(error) => match Failure::of(error) {
+                Failure::NotConnected => true,
+                Failure::Broken => !self.only_unsent,
+                // It has used up its time already.
+                Failure::TimedOut => false,
+            },
+        };
+        passing.then_some(Retryable::Transient)
     }
 }
 

@@ -1,0 +1,52 @@
+//! The trace goes along with every call.
+
+use http::Extensions;
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next, Result};
+use tracing::Instrument as _;
+
+/// Writes the trace context into the headers. Where the trace is recorded each attempt gets a span of its own; where it is
+/// not, a span would only cost.
+pub(crate) struct PropagateTrace {
+    pub(crate) service: &'static str,
+}
+
+#[async_trait::async_trait]
+impl Middleware for PropagateTrace {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let current = tracing::Span::current();
+        if !telemetry::is_recorded(&current) {
+            telemetry::inject_trace(&current, request.headers_mut());
+            return next.run(request, extensions).await;
+        }
+        let span = tracing::info_span!(
+            "call",
+            otel.name = %format_args!("{} {}", request.method(), self.service),
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            peer.service = self.service,
+            http.request.method = %request.method(),
+            http.response.status_code = tracing::field::Empty,
+        );
+        telemetry::inject_trace(&span, request.headers_mut());
+        let result = next.run(request, extensions).instrument(span.clone()).await;
+        match &result {
+            Ok(response) => {
+                let status = response.status();
+                span.record("http.response.status_code", status.as_u16());
+                if status.is_client_error() || status.is_server_error() {
+                    span.record("otel.status_code", "ERROR");
+                }
+            }
+            Err(_) => {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        result
+    }
+}
