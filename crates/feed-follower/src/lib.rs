@@ -3,20 +3,29 @@
 //! One task a process fetches what is new and has the model apply it, in order, exactly once: the model stores its
 //! position in the same transaction as the rows. A reader first asks for [`Follower::catch_up`]; readers that arrive together
 //! share one. What must hold: a catch-up begins after the reader asked, so it sees everything that was committed before.
+//! Where the ledger cannot be reached, a reader answers from what is there and says so: that is [`Freshness`].
 
+mod freshness;
+mod metrics;
+mod work;
+
+pub use freshness::{BEHIND_HEADER, Freshness};
+pub use metrics::FollowerMetrics;
+pub use work::Work;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus::IntGauge;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use wallet_api::{Entry, LOG_PAGE_MAX, LedgerClient};
+use wallet_api::{Entry, LedgerClient, LogPage};
 
-/// How often a model that nobody reads is brought up to date.
-const IDLE_EVERY: Duration = Duration::from_millis(250);
 /// How long a reader waits before it answers from what is there.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same while the last catch-up failed: the ledger is away, and whoever reads should not pay for it each time.
+const PATIENCE_WITHOUT_LEDGER: Duration = Duration::from_millis(250);
 /// Readers that may wait for one catch-up.
-const READERS_MAX: usize = 4096;
+pub(crate) const READERS_MAX: usize = 4096;
 
 /// A model that is built from the log.
 #[async_trait::async_trait]
@@ -29,108 +38,70 @@ pub trait ReadModel: Send + Sync + 'static {
     async fn apply(&self, position: i64, entries: &[Entry]) -> anyhow::Result<bool>;
 }
 
-/// The ledger cannot be reached now: the model is as it was.
+/// The log that is followed.
+#[async_trait::async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// Entries after a number, in order and without a gap, and the newest number there is.
+    async fn page(&self, after: i64, limit: i64) -> anyhow::Result<LogPage>;
+}
+
+#[async_trait::async_trait]
+impl Log for LedgerClient {
+    async fn page(&self, after: i64, limit: i64) -> anyhow::Result<LogPage> {
+        Ok(self.log(after, limit).await?)
+    }
+}
+
+/// The ledger cannot be reached now, or the model is too far behind to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the ledger cannot be followed now")]
 pub struct Behind;
 
+/// A reader that waits for a catch-up.
+pub(crate) type Reader = oneshot::Sender<Result<(), Behind>>;
+
 /// Asks for catch-ups. Cheap to clone.
 #[derive(Clone)]
 pub struct Follower {
-    readers: mpsc::Sender<oneshot::Sender<Result<(), Behind>>>,
+    readers: mpsc::Sender<Reader>,
+    following: Arc<AtomicBool>,
 }
 
 impl Follower {
-    /// A follower, and its work, to be run beside it. `lag` shows how many entries the model was behind when it last looked.
-    pub fn new<M: ReadModel>(model: M, ledger: LedgerClient, lag: IntGauge) -> (Follower, Work<M>) {
+    /// A follower, and its work, to be run beside it.
+    pub fn new<M: ReadModel, L: Log>(
+        model: M,
+        log: L,
+        metrics: FollowerMetrics,
+    ) -> (Follower, Work<M, L>) {
         let (readers, waiting) = mpsc::channel(READERS_MAX);
-        (
-            Follower { readers },
-            Work {
-                model,
-                ledger,
-                lag,
-                waiting,
-            },
-        )
+        let following = Arc::new(AtomicBool::new(true));
+        let work = Work::new(model, log, metrics, waiting, following.clone());
+        (Follower { readers, following }, work)
     }
 
-    /// Returns when everything is applied that was committed before this call; [`Behind`] when the ledger cannot be reached.
+    /// Returns when everything is applied that was committed before this call; [`Behind`] when that cannot be had now.
     pub async fn catch_up(&self) -> Result<(), Behind> {
         let (answer, caught_up) = oneshot::channel();
         let wait = async {
             self.readers.send(answer).await.map_err(|_| Behind)?;
             caught_up.await.map_err(|_| Behind)?
         };
-        tokio::time::timeout(PATIENCE, wait)
+        let patience = if self.following.load(Ordering::Relaxed) {
+            PATIENCE
+        } else {
+            PATIENCE_WITHOUT_LEDGER
+        };
+        tokio::time::timeout(patience, wait)
             .await
             .unwrap_or(Err(Behind))
     }
-}
 
-/// The work of a follower.
-pub struct Work<M> {
-    model: M,
-    ledger: LedgerClient,
-    lag: IntGauge,
-    waiting: mpsc::Receiver<oneshot::Sender<Result<(), Behind>>>,
-}
-
-impl<M: ReadModel> Work<M> {
-    /// Follows until `stop` is cancelled.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut following = true;
-        loop {
-            let mut readers = Vec::new();
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = self.waiting.recv_many(&mut readers, READERS_MAX) => {}
-                () = tokio::time::sleep(IDLE_EVERY) => {}
-            }
-            let result = self.catch_up().await;
-            match &result {
-                Ok(()) => following = true,
-                Err(error) if std::mem::replace(&mut following, false) => {
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "the ledger is not followed for now"
-                    );
-                }
-                Err(_) => {}
-            }
-            for reader in readers {
-                // A reader that is gone has given up waiting.
-                let _ = reader.send(result.as_ref().map(|_| ()).map_err(|_| Behind));
-            }
-        }
-    }
-}
-
-impl<M: ReadModel> Work<M> {
-    /// Applies everything up to the head as it is after this call began.
-    async fn catch_up(&self) -> anyhow::Result<()> {
-        let mut position = self.model.position().await?;
-        let mut target = None;
-        loop {
-            let page = self.ledger.log(position, LOG_PAGE_MAX).await?;
-            self.lag.set(page.head.saturating_sub(position));
-            // Later pages may see a newer head; to chase it would never end under load.
-            let target = *target.get_or_insert(page.head);
-            if let Some(last) = page.entries.last() {
-                position = if self.model.apply(position, &page.entries).await? {
-                    last.seq
-                } else {
-                    self.model.position().await?
-                };
-            }
-            if position >= target {
-                self.lag.set(page.head.saturating_sub(position).max(0));
-                return Ok(());
-            }
-            anyhow::ensure!(
-                !page.entries.is_empty(),
-                "the log has a gap after {position}"
-            );
+    /// Catches up, and says how fresh the model is then; for an answer's headers.
+    pub async fn freshness(&self) -> Freshness {
+        match self.catch_up().await {
+            Ok(()) => Freshness::Current,
+            Err(Behind) => Freshness::Behind,
         }
     }
 }

@@ -38,6 +38,15 @@ impl<T> Field<T> {
         }
     }
 
+    /// The field, with a value that is not `good` taken as wrong.
+    #[must_use]
+    pub fn filter(self, good: impl FnOnce(&T) -> bool) -> Field<T> {
+        match self {
+            Field::Given(value) if !good(&value) => Field::Wrong,
+            other => other,
+        }
+    }
+
     /// Whether the field is missing.
     pub fn is_missing(&self) -> bool {
         matches!(self, Field::Missing)

@@ -11,14 +11,17 @@ mod json;
 mod layers;
 mod metrics;
 mod program;
+mod replayed;
 mod serve;
 
 pub use health::Health;
 pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
-pub use json::{Json, MAX_BODY_BYTES};
+pub use json::{Json, MAX_BODY_BYTES, read_body};
+pub use layers::{endpoint_not_found, method_not_allowed};
 pub use metrics::Metrics;
 pub use program::{Cli, NothingToMigrate, Program};
-pub use serve::{HttpConfig, Service, Workers, healthcheck, serve, stop_signal};
+pub use replayed::Replayed;
+pub use serve::{HttpConfig, Service, Workers, healthcheck, seconds, serve, stop_signal};
 
 /// The header that says that an answer is the first one, come again.
 pub const REPLAYED_HEADER: http::HeaderName = http::HeaderName::from_static("idempotency-replayed");

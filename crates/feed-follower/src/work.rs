@@ -1,0 +1,108 @@
+//! The task that follows: wait for a reader or a moment, catch up, tell the readers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use wallet_api::LOG_PAGE_MAX;
+
+use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader};
+
+/// How often a model that nobody reads is brought up to date.
+const IDLE_EVERY: Duration = Duration::from_millis(250);
+
+/// The work of a follower.
+pub struct Work<M, L> {
+    model: M,
+    log: L,
+    metrics: FollowerMetrics,
+    waiting: mpsc::Receiver<Reader>,
+    following: Arc<AtomicBool>,
+}
+
+impl<M: ReadModel, L: Log> Work<M, L> {
+    pub(crate) fn new(
+        model: M,
+        log: L,
+        metrics: FollowerMetrics,
+        waiting: mpsc::Receiver<Reader>,
+        following: Arc<AtomicBool>,
+    ) -> Work<M, L> {
+        Work {
+            model,
+            log,
+            metrics,
+            waiting,
+            following,
+        }
+    }
+
+    /// Follows until `stop` is cancelled, or nobody can read any more.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let mut readers = Vec::new();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                count = self.waiting.recv_many(&mut readers, READERS_MAX) => if count == 0 { return },
+                () = tokio::time::sleep(IDLE_EVERY) => {}
+            }
+            let result = tokio::select! {
+                () = stop.cancelled() => return,
+                result = self.catch_up() => result,
+            };
+            let following = result.is_ok();
+            let followed = self.following.swap(following, Ordering::Relaxed);
+            if let Err(error) = result
+                && followed
+            {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the ledger is not followed for now"
+                );
+            }
+            for reader in readers {
+                // A reader that is gone has given up waiting.
+                let _ = reader.send(if following { Ok(()) } else { Err(Behind) });
+            }
+        }
+    }
+
+    /// Applies everything up to the head as it is after this call began.
+    async fn catch_up(&self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let mut position = self.model.position().await?;
+        let mut target = None;
+        loop {
+            let page = self.log.page(position, LOG_PAGE_MAX).await?;
+            // Later pages may see a newer head; to chase it would never end under load.
+            let target = *target.get_or_insert(page.head);
+            if let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) {
+                anyhow::ensure!(
+                    first.seq == position.saturating_add(1),
+                    "the log has a gap after {position}"
+                );
+                position = if self.model.apply(position, &page.entries).await? {
+                    self.metrics.applied.inc_by(page.entries.len() as u64);
+                    last.seq
+                } else {
+                    self.model.position().await?
+                };
+            }
+            self.metrics
+                .lag
+                .set(page.head.saturating_sub(position).max(0));
+            if position >= target {
+                self.metrics
+                    .duration
+                    .observe(started.elapsed().as_secs_f64());
+                return Ok(());
+            }
+            anyhow::ensure!(
+                !page.entries.is_empty(),
+                "the log ends at {position}, before its head"
+            );
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
+
+use api_error::{ApiError, ErrorBody};
+use auth::{Caller, Verifier};
+use axum::Router;
+use axum::extract::{FromRef, State};
+use clock::{Clock, Entropy};
+use feed_follower::{Follower, Freshness};
+use http::StatusCode;
+use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
+use service_client::CallError;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wallet_api::{Entry, LedgerClient, Operation, Order, Outcome, Refusal, idempotency_key};
+
+use crate::domain::{Payment, Sent, payment_refused, transfer_refused};
+use crate::store::Store;
+use crate::wire::{PaidBody, PayRequest, PaymentBody, PaymentsBody, SentBody, TransferRequest};
+
+/// What handlers are given.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) ledger: LedgerClient,
+    pub(crate) follower: Follower,
+    pub(crate) store: Store,
+    pub(crate) verifier: Verifier,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Verifier {
+        app.verifier.clone()
+    }
+}
+
+/// Every route.
+pub(crate) fn router(app: App) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router.with_state(app)
+}
+
+/// The OpenAPI document of the public routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    documented().into_openapi()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Dompet: payments", description = "Paying merchants, and sending money to other users."),
+    tags((name = "Payments", description = "Money that goes to merchants and to other users.")),
+    modifiers(&BearerScheme),
+)]
+struct Document;
+
+struct BearerScheme;
+
+impl Modify for BearerScheme {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The token that register and login answer with."))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(pay))
+        .routes(routes!(transfer))
+        .routes(routes!(list))
+        .routes(routes!(find))
+}
+
+/// Pays a merchant
+///
+/// With an `Idempotency-Key` the request may be repeated, also after a failure whose outcome is unknown (503, 504, a broken
+/// connection): the money moves once, and the first answer comes again, with the header `Idempotency-Replayed: true`.
+#[utoipa::path(
+    post,
+    path = "/payments/pay",
+    tag = "Payments",
+    operation_id = "pay",
+    security(("bearer" = [])),
+    request_body = PayRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; one for each payment", example = "3f0c1c9e-6c55-4e9b-9a57-0d9c9f6a3a11")),
+    responses(
+        (status = 201, description = "Paid, and durable", body = PaidBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
+        (status = 400, description = "`Missing required fields`, `Invalid wallet`, `Invalid amount`, `Insufficient balance`, `Invalid field`", body = ErrorBody, example = json!({"error": "Insufficient balance", "code": "insufficient_balance", "field": "amount", "message": "There is less in the wallet"})),
+        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 422, description = "`Idempotency key reused`: the key came with another request before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused"})),
+        (status = 503, description = "The ledger cannot be reached; whether the payment was made is unknown", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "unavailable"})),
+        (status = 504, description = "The ledger did not answer in time; whether the payment was made is unknown", body = ErrorBody, example = json!({"error": "Request timeout", "code": "timeout"})),
+    )
+)]
+async fn pay(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Json(body): Json<PayRequest>,
+) -> Result<(StatusCode, Replayed, Json<PaidBody>), ApiError> {
+    let operation = body.parse(caller.user_id)?;
+    let order = app.order(&caller, "POST /payments/pay", &key, operation);
+    let (entry, replayed) = app.submit(order, &key, payment_refused).await?;
+    let payment = Payment::of(&entry).ok_or_else(|| another_entry(&entry))?;
+    Ok((StatusCode::CREATED, replayed, Json(payment.into())))
+}
+
+/// Sends money to another user
+///
+/// Into their wallet of the same currency; both wallets change together or not at all. It is repeated like a payment, and
+/// shows in the transactions of both.
+#[utoipa::path(
+    post,
+    path = "/payments/transfer",
+    tag = "Payments",
+    operation_id = "transfer",
+    security(("bearer" = [])),
+    request_body = TransferRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; one for each transfer", example = "8d0a1e53-0c2f-4f37-a2a5-5a4de3cbb1a7")),
+    responses(
+        (status = 201, description = "Sent, and durable", body = SentBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
+        (status = 400, description = "`Missing required fields`, `Invalid source wallet`, `Invalid amount`, `Insufficient balance`", body = ErrorBody, example = json!({"error": "Invalid source wallet", "code": "not_owner", "field": "from_wallet_id", "message": "The wallet belongs to somebody else"})),
+        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 404, description = "`Destination user not found`: nobody, or without a wallet that takes this currency", body = ErrorBody, example = json!({"error": "Destination user not found", "code": "destination_not_found", "field": "to_user_id"})),
+        (status = 422, description = "`Idempotency key reused`: the key came with another request before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused"})),
+        (status = 503, description = "The ledger cannot be reached; whether the transfer was made is unknown", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "unavailable"})),
+        (status = 504, description = "The ledger did not answer in time; whether the transfer was made is unknown", body = ErrorBody, example = json!({"error": "Request timeout", "code": "timeout"})),
+    )
+)]
+async fn transfer(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Json(body): Json<TransferRequest>,
+) -> Result<(StatusCode, Replayed, Json<SentBody>), ApiError> {
+    let operation = body.parse(caller.user_id)?;
+    let order = app.order(&caller, "POST /payments/transfer", &key, operation);
+    let (entry, replayed) = app.submit(order, &key, transfer_refused).await?;
+    let sent = Sent::of(&entry).ok_or_else(|| another_entry(&entry))?;
+    Ok((StatusCode::CREATED, replayed, Json(sent.into())))
+}
+
+/// Lists the caller's payments, the newest first
+#[utoipa::path(
+    get,
+    path = "/payments",
+    tag = "Payments",
+    operation_id = "listPayments",
+    security(("bearer" = [])),
+    params(
+        ("limit" = Option<i64>, Query, description = "How many at most, 100 unless given", minimum = 1, maximum = 200),
+        ("before" = Option<i64>, Query, description = "Only payments with a smaller id: `next` of the page before", minimum = 1),
+    ),
+    responses(
+        (status = 200, description = "One page", body = PaymentsBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached: the newest payments may be missing"))),
+        (status = 400, description = "`Invalid query`", body = ErrorBody, example = json!({"error": "Invalid query", "code": "invalid_query", "field": "limit"})),
+        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+    )
+)]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    page: Page,
+) -> Result<(Freshness, Json<PaymentsBody>), (Freshness, ApiError)> {
+    let freshness = app.follower.freshness().await;
+    let payments = app.store.of_user(caller.user_id.0, page).await;
+    freshness.answer(payments.map_err(ApiError::from).map(|payments| {
+        let next = page.next(payments.iter().map(|payment| payment.id));
+        let payments = payments.into_iter().map(Into::into).collect();
+        Json(PaymentsBody { payments, next })
+    }))
+}
+
+/// Shows one of the caller's payments
+#[utoipa::path(
+    get,
+    path = "/payments/{id}",
+    tag = "Payments",
+    operation_id = "getPayment",
+    security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The payment's id", minimum = 1)),
+    responses(
+        (status = 200, description = "The payment", body = PaymentBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached"))),
+        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 403, description = "`Unauthorized`: somebody else's", body = ErrorBody, example = json!({"error": "Unauthorized", "code": "not_owner"})),
+        (status = 404, description = "`Payment not found`; while the ledger cannot be reached also one that was just made", body = ErrorBody, example = json!({"error": "Payment not found", "code": "payment_not_found"})),
+    )
+)]
+async fn find(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId,
+) -> Result<(Freshness, Json<PaymentBody>), (Freshness, ApiError)> {
+    let freshness = app.follower.freshness().await;
+    freshness.answer(app.own_payment(&caller, id).await.map(|payment| {
+        Json(PaymentBody {
+            payment: payment.into(),
+        })
+    }))
+}
+
+impl App {
+    /// The order of a request: under the client's key if it sent one, otherwise under a key of its own.
+    fn order(
+        &self,
+        caller: &Caller,
+        route: &str,
+        IdempotencyKey(key): &IdempotencyKey,
+        operation: Operation,
+    ) -> Order {
+        let key = match key {
+            Some(key) => idempotency_key(caller.user_id.0, route, key),
+            None => self.entropy.uuid_v7(self.clock.now()),
+        };
+        Order { key, operation }
+    }
+
+    /// What the log says of the order, and whether it says so since an earlier request.
+    async fn submit(
+        &self,
+        order: Order,
+        key: &IdempotencyKey,
+        refused: fn(Refusal) -> ApiError,
+    ) -> Result<(Entry, Replayed), ApiError> {
+        match self.ledger.submit(order).await {
+            Ok(Outcome::Accepted { entry, replayed }) => Ok((entry, Replayed(replayed))),
+            Ok(Outcome::Refused { reason }) => Err(refused(reason)),
+            Ok(Outcome::KeyReused) => Err(ApiError::idempotency_key_reused()),
+            Err(error) => Err(unknown_outcome(&error, key)),
+        }
+    }
+
+    async fn own_payment(&self, caller: &Caller, id: PathId) -> Result<Payment, ApiError> {
+        let not_found = || ApiError::not_found("Payment not found", "payment_not_found");
+        let id = id.or(not_found())?;
+        let payment = self.store.find(id).await?.ok_or_else(not_found)?;
+        if payment.user_id != caller.user_id.0 {
+            return Err(ApiError::forbidden("Unauthorized", "not_owner"));
+        }
+        Ok(payment)
+    }
+}
+
+/// The ledger gave no answer, so nobody knows whether the money moved. The client is told how to find out.
+fn unknown_outcome(error: &CallError, IdempotencyKey(key): &IdempotencyKey) -> ApiError {
+    let advice = if key.is_some() {
+        "repeat it with the same Idempotency-Key: it is carried out once"
+    } else {
+        "look at your transactions before you send it again. With an Idempotency-Key a repeat would be safe"
+    };
+    let error = ApiError::from(error);
+    let message = format!("It is not known whether the request was carried out: {advice}");
+    match error.body.message.clone() {
+        Some(why) => error.message(format!("{why}. {message}")),
+        None => error.message(message),
+    }
+}
+
+/// The ledger answered one order with the entry of another kind: a mistake in the ledger, or in here.
+fn another_entry(entry: &Entry) -> ApiError {
+    tracing::error!(seq = entry.seq, "the ledger answered with another entry");
+    ApiError::internal()
+}

@@ -1,0 +1,94 @@
+//! Where the read model is kept. The position in the log moves in the transaction that adds the rows.
+
+mod postgres;
+mod sqlite;
+
+use api_error::ApiError;
+use clock::Timestamp;
+use http_server::Page;
+use store::sqlx;
+use store::{Database, on_read};
+
+use crate::domain::Payment;
+
+/// The database did not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("the database failed")]
+pub(crate) struct Error(#[from] sqlx::Error);
+
+impl From<Error> for ApiError {
+    /// It is logged here, once.
+    fn from(error: Error) -> ApiError {
+        tracing::error!(error = &error as &dyn std::error::Error, "a read failed");
+        ApiError::unavailable("The database does not answer")
+    }
+}
+
+/// `id, user_id, wallet_id, merchant, amount, currency, created_at`
+type Row = (i64, i64, i64, String, i64, String, i64);
+
+/// The read model's tables. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+impl Store {
+    pub(crate) fn new(database: Database) -> Store {
+        Store { database }
+    }
+
+    /// The last entry of the log that is in the model.
+    pub(crate) async fn position(&self) -> Result<i64, Error> {
+        let sql = "select seq from feed_position where id = 0";
+        Ok(on_read!(&self.database, pool => sqlx::query_scalar(sql).fetch_one(pool).await)?)
+    }
+
+    /// Adds payments and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at `from`.
+    pub(crate) async fn append(
+        &self,
+        from: i64,
+        to: i64,
+        payments: &[Payment],
+    ) -> Result<bool, Error> {
+        Ok(match &self.database {
+            Database::Postgres(pool) => postgres::append(pool, from, to, payments).await?,
+            Database::Sqlite(pools) => sqlite::append(&pools.write, from, to, payments).await?,
+        })
+    }
+
+    /// The payment with this id.
+    pub(crate) async fn find(&self, id: i64) -> Result<Option<Payment>, Error> {
+        let sql = "select id, user_id, wallet_id, merchant, amount, currency, created_at \
+                   from payments where id = $1";
+        let row: Option<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(id).fetch_optional(pool).await
+        })?;
+        Ok(row.map(payment).transpose()?)
+    }
+
+    /// One page of a user's payments, the newest first.
+    pub(crate) async fn of_user(&self, user_id: i64, page: Page) -> Result<Vec<Payment>, Error> {
+        let sql = "select id, user_id, wallet_id, merchant, amount, currency, created_at \
+                   from payments where user_id = $1 and id < $2 order by id desc limit $3";
+        let rows: Vec<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(user_id).bind(page.before).bind(page.limit).fetch_all(pool).await
+        })?;
+        Ok(rows.into_iter().map(payment).collect::<Result<_, _>>()?)
+    }
+}
+
+fn payment(row: Row) -> Result<Payment, sqlx::Error> {
+    let (id, user_id, wallet_id, merchant, amount, currency, created_at) = row;
+    Ok(Payment {
+        id,
+        user_id,
+        wallet_id,
+        merchant,
+        amount,
+        currency: currency
+            .parse()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        created_at: Timestamp::from_micros(created_at),
+    })
+}

@@ -1,0 +1,239 @@
+//! The bodies of requests and answers, as clients write and read them.
+
+use api_error::ApiError;
+use auth::UserId;
+use http_server::{FIELD_CHARS_MAX, Field, text};
+use money::Amount;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use wallet_api::Operation;
+
+use crate::domain::{Payment, Sent};
+
+/// What somebody pays with, to whom, and how much.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"wallet_id": 1, "merchant": "Tokopedia", "amount": 50000}))]
+pub(crate) struct PayRequest {
+    /// One of the caller's wallets.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1)]
+    wallet_id: Field<i64>,
+    /// Who is paid, by name.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 200)]
+    merchant: Field<String>,
+    /// In the smallest unit of the wallet's currency.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9007199254740991_i64)]
+    amount: Field<Amount>,
+}
+
+impl PayRequest {
+    /// The order that `caller` gives.
+    pub(crate) fn parse(self, caller: UserId) -> Result<Operation, ApiError> {
+        let empty = |merchant: &Field<String>| matches!(merchant, Field::Given(name) if name.trim().is_empty());
+        if self.wallet_id.is_missing()
+            || self.amount.is_missing()
+            || self.merchant.is_missing()
+            || empty(&self.merchant)
+        {
+            return Err(missing("wallet_id, merchant and amount are required"));
+        }
+        let wallet_id = wallet(self.wallet_id, "Invalid wallet", "wallet_id")?;
+        let amount = amount(self.amount)?;
+        let merchant = self.merchant.or_errors(
+            || missing("merchant is required"),
+            || {
+                ApiError::bad_request("Invalid field", "invalid_field")
+                    .field("merchant")
+                    .message("merchant is text")
+            },
+        )?;
+        Ok(Operation::Pay {
+            wallet_id,
+            user_id: caller.0,
+            merchant: text(&merchant, "merchant", FIELD_CHARS_MAX)?,
+            amount,
+        })
+    }
+}
+
+/// What somebody sends from, to whom, and how much.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"from_wallet_id": 1, "to_user_id": 2, "amount": 25000}))]
+pub(crate) struct TransferRequest {
+    /// One of the caller's wallets.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1)]
+    from_wallet_id: Field<i64>,
+    /// Who receives it, in their wallet of the same currency.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1)]
+    to_user_id: Field<i64>,
+    /// In the smallest unit of the wallet's currency.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9007199254740991_i64)]
+    amount: Field<Amount>,
+}
+
+impl TransferRequest {
+    /// The order that `caller` gives.
+    pub(crate) fn parse(self, caller: UserId) -> Result<Operation, ApiError> {
+        let nothing_missing = "from_wallet_id, to_user_id and amount are required";
+        if self.from_wallet_id.is_missing()
+            || self.to_user_id.is_missing()
+            || self.amount.is_missing()
+        {
+            return Err(missing(nothing_missing));
+        }
+        let from_wallet_id = wallet(
+            self.from_wallet_id,
+            "Invalid source wallet",
+            "from_wallet_id",
+        )?;
+        let amount = amount(self.amount)?;
+        let to_user_id = self.to_user_id.filter(|id| *id > 0).or_errors(
+            || missing(nothing_missing),
+            || {
+                ApiError::not_found("Destination user not found", "destination_not_found")
+                    .field("to_user_id")
+                    .message("A user's id is a positive whole number")
+            },
+        )?;
+        Ok(Operation::Transfer {
+            from_wallet_id,
+            user_id: caller.0,
+            to_user_id,
+            amount,
+        })
+    }
+}
+
+fn missing(message: &'static str) -> ApiError {
+    ApiError::bad_request("Missing required fields", "missing_fields").message(message)
+}
+
+fn wallet(field: Field<i64>, sentence: &'static str, name: &'static str) -> Result<i64, ApiError> {
+    field.filter(|id| *id > 0).or_errors(
+        || missing("the wallet is required"),
+        || {
+            ApiError::bad_request(sentence, "invalid_wallet_id")
+                .field(name)
+                .message("A wallet's id is a positive whole number")
+        },
+    )
+}
+
+fn amount(field: Field<Amount>) -> Result<Amount, ApiError> {
+    field.or_errors(
+        || missing("amount is required"),
+        || {
+            ApiError::bad_request("Invalid amount", "invalid_amount")
+                .field("amount")
+                .message(money::InvalidAmount.to_string())
+        },
+    )
+}
+
+/// Money that went from a wallet to a merchant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": 1, "user_id": 1, "wallet_id": 1, "merchant": "Tokopedia", "amount": 50000, "currency": "IDR", "status": "completed", "payment_method": "wallet", "created_at": "2026-11-22T08:15:30.123456Z"}))]
+pub(crate) struct PaymentView {
+    id: i64,
+    /// Who paid.
+    user_id: i64,
+    /// From which wallet.
+    wallet_id: i64,
+    /// Who was paid.
+    merchant: String,
+    /// In the smallest unit of the currency.
+    amount: i64,
+    /// ISO 4217.
+    currency: String,
+    /// Always `completed`: a payment is done, or it is not there.
+    status: &'static str,
+    /// Always `wallet`.
+    payment_method: &'static str,
+    /// RFC 3339, in UTC.
+    created_at: String,
+}
+
+impl From<Payment> for PaymentView {
+    fn from(payment: Payment) -> PaymentView {
+        PaymentView {
+            id: payment.id,
+            user_id: payment.user_id,
+            wallet_id: payment.wallet_id,
+            merchant: payment.merchant,
+            amount: payment.amount,
+            currency: payment.currency.code().to_owned(),
+            status: "completed",
+            payment_method: "wallet",
+            created_at: payment.created_at.rfc3339(),
+        }
+    }
+}
+
+/// The answer to a payment that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PaidBody {
+    /// `Payment successful`
+    message: &'static str,
+    payment: PaymentView,
+}
+
+impl From<Payment> for PaidBody {
+    fn from(payment: Payment) -> PaidBody {
+        PaidBody {
+            message: "Payment successful",
+            payment: payment.into(),
+        }
+    }
+}
+
+/// One payment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PaymentBody {
+    pub(crate) payment: PaymentView,
+}
+
+/// A page of payments, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PaymentsBody {
+    pub(crate) payments: Vec<PaymentView>,
+    /// What `before` is for the next page; missing on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i64>,
+}
+
+/// The answer to a transfer that was made.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"message": "Transfer successful", "from_wallet_id": 1, "to_wallet_id": 2, "amount": 25000, "currency": "IDR", "created_at": "2026-11-22T08:15:30.123456Z"}))]
+pub(crate) struct SentBody {
+    /// `Transfer successful`
+    message: &'static str,
+    from_wallet_id: i64,
+    /// The receiver's wallet.
+    to_wallet_id: i64,
+    /// In the smallest unit of the currency.
+    amount: i64,
+    /// ISO 4217.
+    currency: String,
+    /// RFC 3339, in UTC.
+    created_at: String,
+}
+
+impl From<Sent> for SentBody {
+    fn from(sent: Sent) -> SentBody {
+        SentBody {
+            message: "Transfer successful",
+            from_wallet_id: sent.from_wallet_id,
+            to_wallet_id: sent.to_wallet_id,
+            amount: sent.amount,
+            currency: sent.currency.code().to_owned(),
+            created_at: sent.created_at.rfc3339(),
+        }
+    }
+}
