@@ -1,1 +1,111 @@
-//! gateway
+//! The gateway: the only public door. It knows which path belongs to which service, turns away whom nobody knows, and
+//! passes everything else on; of money it knows nothing.
+//!
+//! The way of a request, and the file of each step:
+//! 1. `http-server`: trace, metrics, the outermost deadline, panics, the limit of a body.
+//! 2. [`build`]: CORS. **Layers that look at a request alone go here**: shedding of load, rate limits by address.
+//! 3. `routes.rs`: one table says which paths there are; anything else is 404 or 405.
+//! 4. `proxy.rs`: the token is verified. **Limits by user go here**, right after it.
+//! 5. `proxy.rs`: the body is read, headers that are for one hop are dropped (`headers.rs`), the request is passed on within
+//!    the deadline. **A breaker for each upstream goes around that call** (`upstream.rs`).
+//! 6. `service-client`: repeats where that is safe, trace context, pooled connections.
+//!
+//! What must hold: a path reaches the route that the table says, or none; a request that may not be repeated is never
+//! repeated after it may have arrived; a request ends within its deadline, whatever its service does. Services verify tokens
+//! again by themselves: the gateway spares them the work, it does not vouch for anybody.
+
+mod answer;
+mod config;
+mod docs;
+mod headers;
+mod health;
+mod openapi;
+mod proxy;
+mod routes;
+mod upstream;
+
+pub use config::Config;
+pub use openapi::openapi;
+
+use std::sync::Arc;
+
+use auth::{ServiceIdentity, Verifier};
+use axum::Router;
+use clock::{Clock, Entropy};
+use http_server::{Health, Metrics, Program, Service, Workers};
+use service_client::{ConnectOptions, RetryCounters, RetryMetrics, ServiceClient};
+use user_api::UserClient;
+
+use crate::proxy::Proxy;
+use crate::upstream::Upstreams;
+
+/// The gateway's name.
+pub const NAME: &str = "api-gateway";
+
+/// The gateway's command line.
+pub const PROGRAM: Program = Program {
+    name: NAME,
+    about: "The public door: routes requests to the services",
+    port_variable: "GATEWAY_PORT",
+    default_port: 5000,
+};
+
+/// Builds the gateway. It draws nothing at random; `entropy` is there because every service's `build` has it.
+pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::Result<Service> {
+    let metrics = Metrics::new()?;
+    let retries = RetryCounters::new()?;
+    for collector in retries.collectors() {
+        metrics.register(collector)?;
+    }
+    let upstreams = Upstreams::connect(&config, &retries)?;
+    let verifier = Verifier::new(clock.clone());
+    let health = Health::new(NAME, clock.clone());
+    let workers = Workers::default();
+    follow_sessions(&config, &clock, &verifier, &workers)?;
+    let knows_keys = verifier.clone();
+    health.require("signing_keys", move || {
+        let ready = knows_keys.is_ready();
+        async move {
+            if ready {
+                Ok(())
+            } else {
+                Err("the keys that sign tokens are not known yet".to_owned())
+            }
+        }
+    });
+    let probe = health::Aggregate::new(&config)?;
+    let proxy = Arc::new(Proxy::new(upstreams, verifier, config.request_timeout));
+    let router = Router::new()
+        .merge(routes::router(&proxy))
+        .merge(probe.routes())
+        .merge(docs::routes())
+        .layer(config.cors()?);
+    Ok(Service {
+        name: NAME,
+        router,
+        own_health: true,
+        health,
+        metrics,
+        workers,
+    })
+}
+
+/// Keeps the verifier up to date. Its own client: repeats would only delay the next question.
+fn follow_sessions(
+    config: &Config,
+    clock: &Clock,
+    verifier: &Verifier,
+    workers: &Workers,
+) -> anyhow::Result<()> {
+    let identity = ServiceIdentity::new(NAME, config.service_keys.service_keys(clock.clone())?);
+    let users = UserClient::new(ServiceClient::new(
+        user_api::SERVICE,
+        &config.user_service_url,
+        identity,
+        &ConnectOptions::default(),
+        RetryMetrics::unregistered(),
+    )?);
+    let verifier = verifier.clone();
+    workers.spawn(|stop| users.follow_sessions(verifier, stop));
+    Ok(())
+}

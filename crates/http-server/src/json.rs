@@ -18,20 +18,9 @@ pub struct Json<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Self::Rejection> {
         let is_json = has_json_type(request.headers());
-        let body =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.into_response().status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "Request body too large",
-                        "body_too_large",
-                    ),
-                    _ => ApiError::bad_request("Invalid request body", "invalid_body")
-                        .message("The body did not arrive whole"),
-                })?;
+        let body = read_body(request).await?;
         if body.is_empty() {
             return parse(b"{}").map(Json);
         }
@@ -51,6 +40,21 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
     }
+}
+
+/// The whole body of a request, which has at most [`MAX_BODY_BYTES`].
+pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "Request body too large",
+                "body_too_large",
+            ),
+            _ => ApiError::bad_request("Invalid request body", "invalid_body")
+                .message("The body did not arrive whole"),
+        })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

@@ -37,17 +37,25 @@ pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
         .router
         .clone()
         .merge(probes.route("/metrics", get(async move || metrics.render())))
-        .fallback(async || ApiError::not_found("Endpoint not found", "endpoint_not_found"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Method not allowed",
-                "method_not_allowed",
-            )
-        })
+        .fallback(async || endpoint_not_found())
+        .method_not_allowed_fallback(async || method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(around, around_request))
+}
+
+/// What answers where no route is. A service that wraps its routes in layers of its own gives it itself.
+pub fn endpoint_not_found() -> ApiError {
+    ApiError::not_found("Endpoint not found", "endpoint_not_found")
+}
+
+/// What answers where a route is, but not for this method.
+pub fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        "method_not_allowed",
+    )
 }
 
 fn probes(health: &Health, own_health: bool) -> Router {

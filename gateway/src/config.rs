@@ -1,0 +1,126 @@
+//! What the gateway is told from outside.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use auth::ServiceKeyConfig;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use http::{Method, Uri};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// How long a browser may remember what CORS allows.
+const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// The gateway's configuration. No `Debug`: it holds secrets.
+#[derive(Clone, clap::Args)]
+pub struct Config {
+    /// Where the user service is
+    #[arg(
+        long,
+        env = "USER_SERVICE_URL",
+        default_value = "http://localhost:5001"
+    )]
+    pub user_service_url: String,
+    /// Where the wallet service is
+    #[arg(
+        long,
+        env = "WALLET_SERVICE_URL",
+        default_value = "http://localhost:5002"
+    )]
+    pub wallet_service_url: String,
+    /// Where the transaction service is
+    #[arg(
+        long,
+        env = "TRANSACTION_SERVICE_URL",
+        default_value = "http://localhost:5003"
+    )]
+    pub transaction_service_url: String,
+    /// Where the payment service is
+    #[arg(
+        long,
+        env = "PAYMENT_SERVICE_URL",
+        default_value = "http://localhost:5004"
+    )]
+    pub payment_service_url: String,
+    /// Seconds that a service has to answer, repeats included; then the client gets 504. Keep it below SERVER_TIMEOUT
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = positive_seconds)]
+    pub request_timeout: Duration,
+    /// The origins whose pages may call the API, separated by commas; `*` for all
+    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// The key that services share.
+    #[command(flatten)]
+    pub service_keys: ServiceKeyConfig,
+}
+
+impl Config {
+    /// The defaults, with services at these addresses: user, wallet, transaction, payment.
+    pub fn for_services(urls: [String; 4], service_keys: ServiceKeyConfig) -> Config {
+        let [user, wallet, transaction, payment] = urls;
+        Config {
+            user_service_url: user,
+            wallet_service_url: wallet,
+            transaction_service_url: transaction,
+            payment_service_url: payment,
+            request_timeout: Duration::from_secs(5),
+            cors_origins: vec!["*".to_owned()],
+            service_keys,
+        }
+    }
+
+    /// Which pages of other origins may call. Tokens travel in a header that a page sets itself, never in a cookie, so
+    /// allowing every origin gives no page what it does not have.
+    pub(crate) fn cors(&self) -> anyhow::Result<CorsLayer> {
+        let origins: Vec<&str> = self
+            .cors_origins
+            .iter()
+            .map(|origin| origin.trim())
+            .collect();
+        let allowed = if origins.contains(&"*") {
+            AllowOrigin::any()
+        } else {
+            let parsed = origins.iter().map(|origin| parse_origin(origin));
+            AllowOrigin::list(parsed.collect::<anyhow::Result<Vec<_>>>()?)
+        };
+        Ok(CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_headers([
+                ACCEPT,
+                AUTHORIZATION,
+                CONTENT_TYPE,
+                HeaderName::from_static("idempotency-key"),
+                HeaderName::from_static("traceparent"),
+                HeaderName::from_static("tracestate"),
+            ])
+            .expose_headers([
+                LOCATION,
+                RETRY_AFTER,
+                HeaderName::from_static("x-trace-id"),
+                http_server::REPLAYED_HEADER,
+            ])
+            .max_age(CORS_MAX_AGE))
+    }
+}
+
+fn parse_origin(origin: &str) -> anyhow::Result<HeaderValue> {
+    let uri: Option<Uri> = origin.parse().ok();
+    let is_origin = uri.is_some_and(|uri| {
+        uri.scheme().is_some() && uri.authority().is_some() && uri.path() == "/"
+    });
+    anyhow::ensure!(
+        is_origin && !origin.ends_with('/'),
+        "CORS_ORIGINS: {origin:?} is not an origin such as https://wallet.example.com"
+    );
+    HeaderValue::try_from(origin).with_context(|| format!("CORS_ORIGINS: {origin:?}"))
+}
+
+fn positive_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = http_server::seconds(text)?;
+    if seconds.is_zero() {
+        return Err("more than 0 seconds".to_owned());
+    }
+    Ok(seconds)
+}

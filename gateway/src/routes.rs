@@ -1,0 +1,148 @@
+//! The table of everything that the gateway passes on. A path that is not in it does not exist for clients.
+//!
+//! What services offer to each other (deductions, recording a transaction, `/internal`, `/metrics`) has no row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_error::ApiError;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, any, on};
+
+use crate::proxy::Proxy;
+use crate::upstream::Upstream::{self, Payment, Transaction, User, Wallet};
+
+/// The prefixes under which every path exists: that of the contract's version, and its alias.
+pub(crate) const PREFIXES: [&str; 2] = ["/api/v1", "/api"];
+
+/// The public keys are also where RFC 8615 has them.
+const AT_ROOT: &str = "/.well-known/jwks.json";
+
+/// How long a call may take that does no more than read from memory.
+const QUICK: Duration = Duration::from_secs(2);
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) method: MethodFilter,
+    /// The template: metrics count by it, and the OpenAPI document has it.
+    pub(crate) path: &'static str,
+    pub(crate) upstream: Upstream,
+    pub(crate) token: Token,
+    /// Whether an `Idempotency-Key` makes it safe to repeat.
+    pub(crate) takes_key: bool,
+    /// At most this long; at most `REQUEST_TIMEOUT` in any case.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Whether a user's token must come along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Needed,
+    NotNeeded,
+}
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const PUT: MethodFilter = MethodFilter::PUT;
+const DELETE: MethodFilter = MethodFilter::DELETE;
+
+#[rustfmt::skip]
+pub(crate) static ROUTES: &[Route] = &[
+    row(POST,   "/auth/register",                   User).open().with_key(),
+    row(POST,   "/auth/login",                      User).open(),
+    row(POST,   "/auth/logout",                     User),
+    row(GET,    "/.well-known/jwks.json",           User).open().within(QUICK),
+    row(GET,    "/users",                           User),
+    row(GET,    "/users/verify",                    User),
+    row(GET,    "/users/{id}",                      User),
+    row(PUT,    "/users/{id}",                      User),
+    row(DELETE, "/users/{id}",                      User),
+    row(GET,    "/wallets",                         Wallet),
+    row(POST,   "/wallets",                         Wallet).with_key(),
+    row(GET,    "/wallets/{id}",                    Wallet),
+    row(GET,    "/wallets/{id}/balance",            Wallet),
+    row(POST,   "/wallets/{id}/topup",              Wallet).with_key(),
+    row(GET,    "/payments",                        Payment),
+    row(GET,    "/payments/{id}",                   Payment),
+    row(POST,   "/payments/pay",                    Payment).with_key(),
+    row(POST,   "/payments/transfer",               Payment).with_key(),
+    row(GET,    "/transactions",                    Transaction),
+    row(GET,    "/transactions/stats",              Transaction),
+    row(GET,    "/transactions/{id}",               Transaction),
+    row(GET,    "/transactions/wallet/{wallet_id}", Transaction),
+];
+
+/// Calls for services alone whose path has a row for another method: they are not there, rather than not allowed.
+static HIDDEN: &[(MethodFilter, &str)] = &[(POST, "/transactions")];
+
+const fn row(method: MethodFilter, path: &'static str, upstream: Upstream) -> Route {
+    Route {
+        method,
+        path,
+        upstream,
+        token: Token::Needed,
+        takes_key: false,
+        timeout: None,
+    }
+}
+
+impl Route {
+    const fn open(mut self) -> Route {
+        self.token = Token::NotNeeded;
+        self
+    }
+
+    const fn with_key(mut self) -> Route {
+        self.takes_key = true;
+        self
+    }
+
+    const fn within(mut self, timeout: Duration) -> Route {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+/// The table as routes, under each prefix. What it leaves open is answered here and not further out, so that the layers
+/// around it (CORS) see those answers too.
+pub(crate) fn router(proxy: &Arc<Proxy>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        for prefix in PREFIXES {
+            router = add(router, proxy, route, prefix);
+        }
+        if route.path == AT_ROOT {
+            router = add(router, proxy, route, "");
+        }
+    }
+    for prefix in PREFIXES {
+        for (method, path) in HIDDEN {
+            router = router.route(&format!("{prefix}{path}"), on(*method, not_found));
+        }
+    }
+    router
+        .route("/api", any(not_found))
+        .route("/api/{*rest}", any(not_found))
+        .method_not_allowed_fallback(async || http_server::method_not_allowed())
+}
+
+fn add(router: Router, proxy: &Arc<Proxy>, route: &'static Route, prefix: &'static str) -> Router {
+    let proxy = proxy.clone();
+    let forward = async move |request: Request| {
+        proxy
+            .forward(route, prefix, request)
+            .await
+            .unwrap_or_else(ApiError::into_response)
+    };
+    router.route(
+        &format!("{prefix}{}", route.path),
+        on(route.method, forward),
+    )
+}
+
+async fn not_found() -> ApiError {
+    http_server::endpoint_not_found()
+}
