@@ -27,9 +27,7 @@ pub(crate) async fn fresh_database() -> Option<String> {
     let number = DATABASES.fetch_add(1, Ordering::SeqCst);
     let name = format!("dompet_test_{}_{number}", std::process::id());
     let admin = format!("{}/postgres", server.base_url);
-    let mut connection = sqlx::PgConnection::connect(&admin)
-        .await
-        .unwrap_or_else(|error| panic!("the PostgreSQL for tests does not answer: {error}"));
+    let mut connection = connect(&admin).await;
     for statement in [
         format!("drop database if exists {name} with (force)"),
         format!("create database {name}"),
@@ -40,6 +38,20 @@ pub(crate) async fn fresh_database() -> Option<String> {
             .unwrap_or_else(|error| panic!("no database for the test: {error}"));
     }
     Some(format!("{}/{name}", server.base_url))
+}
+
+/// A server that listens may still be starting up.
+async fn connect(url: &str) -> sqlx::PgConnection {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match sqlx::PgConnection::connect(url).await {
+            Ok(connection) => return connection,
+            Err(error) if Instant::now() > deadline => {
+                panic!("the PostgreSQL for tests does not answer: {error}")
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
 }
 
 async fn find_server() -> Option<Server> {

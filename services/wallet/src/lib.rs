@@ -1,1 +1,120 @@
-//! wallet
+//! The wallet service: it owns the money. Wallets, their balances, and the ledger that every movement is an entry of.
+//!
+//! Read it in the order that an order takes: `routes` parse a request into an order, `ledger` gathers what waits and has one
+//! writer decide and commit it, `domain` has the rules, `store` the databases, `verify` the audit.
+
+mod config;
+mod demo;
+pub mod domain;
+pub mod ledger;
+mod routes;
+pub mod store;
+pub mod verify;
+
+use std::sync::Arc;
+
+use ::store::{Database, DatabaseConfig};
+use auth::{ServiceIdentity, Verifier};
+use clock::{Clock, Entropy};
+use http_server::{Health, Metrics, Program, Service, Workers};
+use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
+use user_api::UserClient;
+
+pub use config::Config;
+pub use routes::openapi;
+
+use ledger::{Ledger, LedgerMetrics};
+use store::{LedgerStore, STEPS, SqlStore};
+
+/// The service's name.
+pub const NAME: &str = wallet_api::SERVICE;
+
+/// The service's command line.
+pub const PROGRAM: Program = Program {
+    name: NAME,
+    about: "Wallets, balances and the ledger",
+    port_variable: "WALLET_SERVICE_PORT",
+    default_port: 5002,
+};
+
+/// Builds the service. The database must be migrated; until it is, the service is not ready.
+pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
+    let database = Database::open(&config.database).await?;
+    let service_keys = config.keys.service_keys(clock.clone())?;
+    let metrics = Metrics::new()?;
+    let ledger_metrics = LedgerMetrics::register(&metrics)?;
+    let health = Health::new(NAME, clock.clone());
+    let workers = Workers::default();
+    let verifier = Verifier::new(clock.clone());
+
+    let users = UserClient::new(ServiceClient::new(
+        user_api::SERVICE,
+        &config.user_service_url,
+        ServiceIdentity::new(NAME, service_keys.clone()),
+        &ConnectOptions::default(),
+        RetryMetrics::unregistered(),
+    )?);
+    workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
+
+    let store: Arc<dyn LedgerStore> = Arc::new(SqlStore::new(database.clone()));
+    let ledger = Ledger::start(
+        store.clone(),
+        clock.clone(),
+        ledger_metrics.clone(),
+        &workers,
+    );
+
+    if config.demo_data {
+        let (done, seeded) = tokio::sync::watch::channel(false);
+        workers.spawn(|stop| demo::seed(ledger.clone(), store.clone(), done, stop));
+        health.require("demo data", move || {
+            let seeded = *seeded.borrow();
+            async move {
+                seeded
+                    .then_some(())
+                    .ok_or_else(|| "demo data is on its way".to_owned())
+            }
+        });
+    }
+    let ready = database.clone();
+    health.require("database", move || {
+        let ready = ready.clone();
+        async move { ready.check(STEPS).await }
+    });
+    let keys_known = verifier.clone();
+    health.require("signing keys", move || {
+        let known = keys_known.is_ready();
+        async move {
+            known
+                .then_some(())
+                .ok_or_else(|| "the user service has not been reached yet".to_owned())
+        }
+    });
+
+    let router = routes::router(routes::Wallets {
+        ledger,
+        store,
+        users,
+        verifier,
+        service_keys,
+        clock,
+        entropy,
+        metrics: ledger_metrics,
+    });
+    Ok(Service {
+        name: NAME,
+        router,
+        own_health: false,
+        health,
+        metrics,
+        workers,
+    })
+}
+
+/// Brings the database's schema to this version's.
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let database = Database::open(config).await?;
+    database.migrate(config, STEPS).await?;
+    database.close().await;
+    Ok(())
+}

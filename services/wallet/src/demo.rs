@@ -1,0 +1,98 @@
+//! Demo data: the wallets of the contract's three demo users, filled by ordinary recorded transactions.
+//!
+//! Every order has a fixed key, so that any number of replicas and restarts leave one set of demo data. A ledger that is
+//! in use already, and was not begun with demo data, is left alone.
+
+use std::time::Duration;
+
+use money::{Amount, Currency};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wallet_api::{Operation, Order, Outcome, idempotency_key};
+
+use crate::ledger::Ledger;
+use crate::store::LedgerStore;
+
+/// The wait before a database that is not ready is asked again.
+const RETRY_EVERY: Duration = Duration::from_millis(100);
+
+/// Brings the demo data in, however often it takes; then says so.
+pub(crate) async fn seed(
+    ledger: Ledger,
+    store: std::sync::Arc<dyn LedgerStore>,
+    done: watch::Sender<bool>,
+    stop: CancellationToken,
+) {
+    while !done.borrow().to_owned() {
+        match try_seed(&ledger, &*store).await {
+            Ok(()) => drop(done.send_replace(true)),
+            Err(error) => {
+                tracing::debug!(error = format!("{error:#}"), "no demo data yet");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY_EVERY) => {}
+                }
+            }
+        }
+    }
+}
+
+async fn try_seed(ledger: &Ledger, store: &dyn LedgerStore) -> anyhow::Result<()> {
+    let orders = orders()?;
+    let (head, known) = store.find(&[orders[0].key]).await?;
+    if head > 0 && known.is_empty() {
+        tracing::warn!("DEMO_DATA is left out: this ledger is in use");
+        return Ok(());
+    }
+    for outcome in ledger.submit(orders).await? {
+        if let Outcome::Refused { reason } = outcome {
+            tracing::debug!(?reason, "a demo order was refused");
+        }
+    }
+    Ok(())
+}
+
+/// John, Jane and Bob end with 1,000,000, 500,000 and 750,000 rupiah.
+fn orders() -> anyhow::Result<Vec<Order>> {
+    let idr = |units| Amount::new(units);
+    let open = |user_id| Operation::OpenWallet {
+        user_id,
+        currency: Currency::IDR,
+    };
+    let top_up = |user_id, units| {
+        Ok::<_, money::InvalidAmount>(Operation::TopUp {
+            wallet_id: user_id,
+            user_id,
+            amount: idr(units)?,
+        })
+    };
+    let pay = |user_id, merchant: &str, units| {
+        Ok::<_, money::InvalidAmount>(Operation::Pay {
+            wallet_id: user_id,
+            user_id,
+            merchant: merchant.to_owned(),
+            amount: idr(units)?,
+        })
+    };
+    let operations = [
+        open(1),
+        open(2),
+        open(3),
+        top_up(1, 1_150_000)?,
+        top_up(2, 500_000)?,
+        top_up(3, 750_000)?,
+        pay(1, "Tokopedia", 50_000)?,
+        Operation::Transfer {
+            from_wallet_id: 1,
+            user_id: 1,
+            to_user_id: 2,
+            amount: idr(100_000)?,
+        },
+        pay(2, "Gojek", 100_000)?,
+    ];
+    let order = |(number, operation): (usize, Operation)| Order {
+        key: idempotency_key(0, "demo data", &number.to_string()),
+        operation,
+    };
+    Ok(operations.into_iter().enumerate().map(order).collect())
+}

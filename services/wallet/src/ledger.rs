@@ -1,0 +1,77 @@
+//! The ledger: takes orders, has one writer decide what waits together, commits it at once, and answers.
+//!
+//! The life of an order: it waits in a bounded queue; the writer takes everything that waits, up to a batch; looks up the accounts
+//! that it does not remember; decides one order after the other by pure code; commits all of it in one statement that only
+//! succeeds if the log still ends where the writer knew it to end; answers. If another replica wrote meanwhile, the writer
+//! reads the entries in between and decides again. A key that is there already finds the first answer.
+//!
+//! What must hold: nothing is answered before it is durable; a refusal is only given at a head that was the newest one after
+//! the request came.
+
+mod metrics;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Clock;
+use http_server::Workers;
+use tokio::sync::{mpsc, oneshot};
+use wallet_api::{Order, Outcome};
+
+pub use metrics::LedgerMetrics;
+
+use crate::store::LedgerStore;
+use writer::Writer;
+
+/// Calls that may wait for the writer; more are turned away.
+const CALLS_MAX: usize = 8192;
+/// How long the writer tries to reach its database before it gives up on what waits.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why orders have no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// Too many wait already; nothing was done.
+    #[error("too many requests wait for the ledger")]
+    Overloaded,
+    /// The database could not be reached: what was done is unknown, and a repeat with the same keys tells.
+    #[error("the ledger's database cannot be reached")]
+    Unavailable,
+}
+
+/// A call: its orders, and where the outcomes go.
+struct Call {
+    orders: Vec<Order>,
+    answer: oneshot::Sender<Result<Vec<Outcome>, LedgerError>>,
+}
+
+/// Takes orders. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Call>,
+}
+
+impl Ledger {
+    /// A ledger in this store. Its writer is one of the `workers`, and finishes what waits before it ends.
+    pub fn start(
+        store: Arc<dyn LedgerStore>,
+        clock: Clock,
+        metrics: LedgerMetrics,
+        workers: &Workers,
+    ) -> Ledger {
+        let (queue, waiting) = mpsc::channel(CALLS_MAX);
+        let writer = Writer::new(store, clock, metrics, PATIENCE);
+        workers.spawn(|stop| writer.run(waiting, stop));
+        Ledger { queue }
+    }
+
+    /// Carries out orders, one after the other. One outcome for each.
+    pub async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Outcome>, LedgerError> {
+        let (answer, outcomes) = oneshot::channel();
+        self.queue
+            .try_send(Call { orders, answer })
+            .map_err(|_| LedgerError::Overloaded)?;
+        outcomes.await.map_err(|_| LedgerError::Unavailable)?
+    }
+}

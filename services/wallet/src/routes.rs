@@ -1,0 +1,69 @@
+//! The HTTP routes: parse → one call → map.
+
+mod internal;
+mod public;
+mod wire;
+
+use std::sync::Arc;
+
+use auth::{ServiceKeys, Verifier};
+use axum::Router;
+use axum::extract::FromRef;
+use clock::{Clock, Entropy};
+use user_api::UserClient;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ledger::{Ledger, LedgerMetrics};
+use crate::store::LedgerStore;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct Wallets {
+    pub(crate) ledger: Ledger,
+    pub(crate) store: Arc<dyn LedgerStore>,
+    pub(crate) users: UserClient,
+    pub(crate) verifier: Verifier,
+    pub(crate) service_keys: ServiceKeys,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) metrics: LedgerMetrics,
+}
+
+impl FromRef<Wallets> for Verifier {
+    fn from_ref(wallets: &Wallets) -> Verifier {
+        wallets.verifier.clone()
+    }
+}
+
+impl FromRef<Wallets> for ServiceKeys {
+    fn from_ref(wallets: &Wallets) -> ServiceKeys {
+        wallets.service_keys.clone()
+    }
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(tags((name = "Wallets", description = "Wallets and their balances")))]
+struct Document;
+
+fn public() -> OpenApiRouter<Wallets> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(public::list, public::open))
+        .routes(routes!(public::show))
+        .routes(routes!(public::balance))
+        .routes(routes!(public::top_up))
+        .routes(routes!(public::deduct))
+        .routes(routes!(public::set_status))
+}
+
+/// Everything that this service answers, without the probes.
+pub(crate) fn router(wallets: Wallets) -> Router {
+    let (public, _) = public().split_for_parts();
+    public.merge(internal::router()).with_state(wallets)
+}
+
+/// The OpenAPI document of the public routes, without a prefix.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    public().into_openapi()
+}

@@ -1,0 +1,57 @@
+//! What other services call: orders that travel together, and the log that they follow.
+
+use api_error::ApiError;
+use auth::ServiceCaller;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::routing::{get, post};
+use http_server::Json;
+use wallet_api::{LOG_PAGE_MAX, LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse};
+
+use super::Wallets;
+use crate::store::entries;
+
+/// Room for [`ORDERS_MAX`] orders with the longest merchant names.
+const ORDERS_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+pub(super) fn router() -> Router<Wallets> {
+    Router::new()
+        .route(
+            "/internal/orders",
+            post(orders).layer(DefaultBodyLimit::max(ORDERS_BODY_BYTES_MAX)),
+        )
+        .route("/internal/log", get(log))
+}
+
+/// Carries out orders. Repeating the call is safe: each order has its key.
+async fn orders(
+    State(wallets): State<Wallets>,
+    _service: ServiceCaller,
+    Json(body): Json<OrdersRequest>,
+) -> Result<Json<OrdersResponse>, ApiError> {
+    if body.orders.len() > ORDERS_MAX {
+        return Err(ApiError::bad_request("Too many orders", "too_many_orders"));
+    }
+    let outcomes = wallets.ledger.submit(body.orders).await?;
+    Ok(Json(OrdersResponse { outcomes }))
+}
+
+/// A part of the log, and where it ends now.
+async fn log(
+    State(wallets): State<Wallets>,
+    service: ServiceCaller,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<LogPage>, ApiError> {
+    let limit = query.limit.clamp(1, LOG_PAGE_MAX);
+    let entries = entries(wallets.store.log(query.after, limit).await?);
+    let full = i64::try_from(entries.len()).is_ok_and(|length| length == limit);
+    let last = entries.last().map_or(query.after, |entry| entry.seq);
+    // A page that is not full ends at the head.
+    let head = if full {
+        wallets.store.head().await?.seq
+    } else {
+        last
+    };
+    wallets.metrics.followed(&service.0, query.after, head);
+    Ok(Json(LogPage { entries, head }))
+}

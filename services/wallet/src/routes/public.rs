@@ -1,0 +1,245 @@
+//! What users, administrators and (for deductions) services call.
+
+use api_error::{ApiError, ErrorBody};
+use auth::{Caller, ServiceCaller};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_server::{IdempotencyKey, Json, PathId, REPLAYED_HEADER};
+use wallet_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempotency_key};
+
+use super::Wallets;
+use super::wire::{
+    AmountRequest, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet, WalletBody,
+    WalletsBody, not_found, refused, unauthorized, user_unverified,
+};
+use crate::domain::Account;
+
+/// The caller's wallets, oldest first.
+#[utoipa::path(get, path = "/wallets", tag = "Wallets",
+    responses((status = 200, description = "The caller's own", body = WalletsBody), (status = 401, body = ErrorBody)))]
+pub(super) async fn list(
+    State(wallets): State<Wallets>,
+    caller: Caller,
+) -> Result<Json<WalletsBody>, ApiError> {
+    let (mut accounts, _) = wallets.store.accounts_of(&[caller.user_id.0]).await?;
+    accounts.sort_unstable_by_key(|account| account.id);
+    let wallets = accounts.iter().filter_map(Wallet::of).collect();
+    Ok(Json(WalletsBody { wallets }))
+}
+
+/// Opens a wallet for the caller: one a currency.
+#[utoipa::path(post, path = "/wallets", tag = "Wallets", request_body = OpenRequest,
+    responses((status = 201, body = WalletBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(super) async fn open(
+    State(wallets): State<Wallets>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Json(body): Json<OpenRequest>,
+) -> Result<Response, ApiError> {
+    let currency = body.currency()?;
+    let user_id = caller.user_id.0;
+    wallets
+        .users
+        .find(user_id)
+        .await?
+        .ok_or_else(user_unverified)?;
+    let key = wallets.key(user_id, "POST /wallets", key);
+    let operation = Operation::OpenWallet { user_id, currency };
+    let done = wallets.submit(Order { key, operation }).await?;
+    let Event::WalletOpened { wallet_id, .. } = done.event else {
+        return Err(ApiError::internal());
+    };
+    let wallet = Wallet::new(wallet_id, user_id, 0, currency, WalletStatus::Active);
+    Ok(answer(
+        StatusCode::CREATED,
+        WalletBody { wallet },
+        done.replayed,
+    ))
+}
+
+/// One of the caller's wallets.
+#[utoipa::path(get, path = "/wallets/{id}", tag = "Wallets", params(("id" = i64, Path)),
+    responses((status = 200, body = WalletBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(super) async fn show(
+    State(wallets): State<Wallets>,
+    caller: Caller,
+    id: PathId,
+) -> Result<Json<WalletBody>, ApiError> {
+    let account = wallets.own(&caller, id).await?;
+    let wallet = Wallet::of(&account).ok_or_else(not_found)?;
+    Ok(Json(WalletBody { wallet }))
+}
+
+/// What one of the caller's wallets holds.
+#[utoipa::path(get, path = "/wallets/{id}/balance", tag = "Wallets", params(("id" = i64, Path)),
+    responses((status = 200, body = BalanceBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(super) async fn balance(
+    State(wallets): State<Wallets>,
+    caller: Caller,
+    id: PathId,
+) -> Result<Json<BalanceBody>, ApiError> {
+    let account = wallets.own(&caller, id).await?;
+    Ok(Json(BalanceBody {
+        wallet_id: account.id,
+        balance: account.balance,
+        currency: account.currency.code().to_owned(),
+    }))
+}
+
+/// Puts money from outside into one of the caller's wallets. Repeating the request with its key is safe.
+#[utoipa::path(post, path = "/wallets/{id}/topup", tag = "Wallets", params(("id" = i64, Path)), request_body = AmountRequest,
+    responses((status = 200, body = MovedBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(super) async fn top_up(
+    State(wallets): State<Wallets>,
+    caller: Caller,
+    id: PathId,
+    key: IdempotencyKey,
+    Json(body): Json<AmountRequest>,
+) -> Result<Response, ApiError> {
+    let wallet_id = id.or(not_found())?;
+    let user_id = caller.user_id.0;
+    let amount = body.amount()?;
+    let key = wallets.key(user_id, "POST /wallets/{id}/topup", key);
+    let operation = Operation::TopUp {
+        wallet_id,
+        user_id,
+        amount,
+    };
+    let done = wallets.submit(Order { key, operation }).await?;
+    let Event::Transfer(transfer) = done.event else {
+        return Err(ApiError::internal());
+    };
+    let body = MovedBody {
+        message: "Top up successful",
+        wallet: Wallet::new(
+            wallet_id,
+            user_id,
+            transfer.credit.balance,
+            transfer.currency,
+            WalletStatus::Active,
+        ),
+    };
+    Ok(answer(StatusCode::OK, body, done.replayed))
+}
+
+/// Takes money out of a wallet on behalf of a service. Not for users, and not behind the gateway.
+#[utoipa::path(post, path = "/wallets/{id}/deduct", tag = "Wallets", params(("id" = i64, Path)), request_body = AmountRequest,
+    responses((status = 200, body = MovedBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(super) async fn deduct(
+    State(wallets): State<Wallets>,
+    service: ServiceCaller,
+    id: PathId,
+    key: IdempotencyKey,
+    Json(body): Json<AmountRequest>,
+) -> Result<Response, ApiError> {
+    let wallet_id = id.or(not_found())?;
+    let amount = body.amount()?;
+    // Services have no user id; their keys live in a space of their own.
+    let key = wallets.key(
+        0,
+        &format!("POST /wallets/{{id}}/deduct by {}", service.0),
+        key,
+    );
+    let operation = Operation::Deduct {
+        wallet_id,
+        amount,
+        description: None,
+    };
+    let done = wallets.submit(Order { key, operation }).await?;
+    let Event::Transfer(transfer) = done.event else {
+        return Err(ApiError::internal());
+    };
+    let user_id = transfer.debit.user_id.unwrap_or_default();
+    let body = MovedBody {
+        message: "Deduction successful",
+        wallet: Wallet::new(
+            wallet_id,
+            user_id,
+            transfer.debit.balance,
+            transfer.currency,
+            WalletStatus::Active,
+        ),
+    };
+    Ok(answer(StatusCode::OK, body, done.replayed))
+}
+
+/// Freezes a wallet, or makes it active again. For administrators.
+#[utoipa::path(put, path = "/wallets/{id}/status", tag = "Wallets", params(("id" = i64, Path)), request_body = StatusRequest,
+    responses((status = 200, body = WalletBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(super) async fn set_status(
+    State(wallets): State<Wallets>,
+    caller: Caller,
+    id: PathId,
+    Json(body): Json<StatusRequest>,
+) -> Result<Json<WalletBody>, ApiError> {
+    if !caller.is_admin() {
+        return Err(unauthorized());
+    }
+    let wallet_id = id.or(not_found())?;
+    let status = body.status()?;
+    let key = wallets.key(
+        caller.user_id.0,
+        "PUT /wallets/{id}/status",
+        IdempotencyKey(None),
+    );
+    let operation = Operation::SetStatus { wallet_id, status };
+    wallets.submit(Order { key, operation }).await?;
+    let account = wallets.account(wallet_id).await?;
+    let wallet = Wallet::of(&account).ok_or_else(not_found)?;
+    Ok(Json(WalletBody { wallet }))
+}
+
+/// What an accepted order came to.
+struct Done {
+    event: Event,
+    replayed: bool,
+}
+
+impl Wallets {
+    /// The ledger's key for a client's key, or a new one.
+    fn key(&self, user_id: i64, route: &str, key: IdempotencyKey) -> Uuid {
+        match key.0 {
+            Some(key) => idempotency_key(user_id, route, &key),
+            None => self.entropy.uuid_v7(self.clock.now()),
+        }
+    }
+
+    async fn submit(&self, order: Order) -> Result<Done, ApiError> {
+        match self.ledger.submit(vec![order]).await?.pop() {
+            Some(Outcome::Accepted { entry, replayed }) => Ok(Done {
+                event: entry.event,
+                replayed,
+            }),
+            Some(Outcome::Refused { reason }) => Err(refused(reason)),
+            Some(Outcome::KeyReused) => Err(ApiError::idempotency_key_reused()),
+            None => Err(ApiError::internal()),
+        }
+    }
+
+    async fn account(&self, id: i64) -> Result<Account, ApiError> {
+        let account = self.store.accounts(&[id]).await?.pop();
+        account
+            .filter(|account| account.user_id.is_some())
+            .ok_or_else(not_found)
+    }
+
+    async fn own(&self, caller: &Caller, id: PathId) -> Result<Account, ApiError> {
+        let account = self.account(id.or(not_found())?).await?;
+        if account.user_id != Some(caller.user_id.0) {
+            return Err(unauthorized());
+        }
+        Ok(account)
+    }
+}
+
+fn answer(status: StatusCode, body: impl serde::Serialize, replayed: bool) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    if replayed {
+        response
+            .headers_mut()
+            .insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
+    }
+    response
+}

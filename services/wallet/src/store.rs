@@ -1,0 +1,93 @@
+//! Where the ledger is kept. Each method is one whole operation: a transaction never crosses this line.
+//!
+//! What must hold: [`LedgerStore::commit`] appends a batch only where it was decided, all of it or nothing, durable before it
+//! returns; what the other methods read was committed.
+
+mod codec;
+mod postgres;
+mod sql;
+mod sqlite;
+
+use uuid::Uuid;
+use wallet_api::Entry;
+
+use crate::domain::{Account, Batch, Head, LogRow};
+
+pub use sql::SqlStore;
+
+/// The steps of the schema.
+pub const STEPS: &[store::Step] = &[store::Step {
+    version: 1,
+    name: "ledger",
+    postgres: include_str!("../migrations/postgres/0001_ledger.sql"),
+    sqlite: include_str!("../migrations/sqlite/0001_ledger.sql"),
+}];
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is durable.
+    Done,
+    /// Nothing was written: another writer moved the head.
+    HeadMoved,
+    /// Nothing was written: a key is there already.
+    KeyTaken,
+}
+
+/// What cannot be explained by a rule: the database is away, or holds what this program did not write.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the ledger's database failed")]
+    Database(#[from] sqlx::Error),
+    /// A row that is not understood.
+    #[error("the ledger's database holds a row that is not understood: {0}")]
+    Corrupt(&'static str),
+    /// So much was written by others that everything has to be looked up again.
+    #[error("the log has moved on too far")]
+    Behind,
+}
+
+/// One commit of the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchRow {
+    /// Its first entry.
+    pub first_seq: i64,
+    /// Its last entry.
+    pub last_seq: i64,
+    /// The hash over it and everything before.
+    pub hash: Vec<u8>,
+}
+
+/// The ledger's storage.
+#[async_trait::async_trait]
+pub trait LedgerStore: Send + Sync {
+    /// Where the log ends.
+    async fn head(&self) -> Result<Head, StoreError>;
+
+    /// The accounts with these ids, as far as they exist.
+    async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError>;
+
+    /// Every account of these users, and which of the users are gone.
+    async fn accounts_of(&self, users: &[i64]) -> Result<(Vec<Account>, Vec<i64>), StoreError>;
+
+    /// Appends the batch, if the log still ends where it was decided.
+    async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError>;
+
+    /// Entries with these keys, and where the log ended when they were looked up.
+    async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError>;
+
+    /// Up to `limit` entries after `after`, in order and without a gap.
+    async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError>;
+
+    /// Up to `limit` commits after the one that ends with `after`, in order.
+    async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError>;
+
+    /// Every account, and the head at that same moment: for audits.
+    async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError>;
+}
+
+/// Only the entries.
+pub fn entries(rows: Vec<LogRow>) -> Vec<Entry> {
+    rows.into_iter().map(|row| row.entry).collect()
+}

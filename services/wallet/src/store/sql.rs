@@ -1,0 +1,162 @@
+//! The ledger in a SQL database: what PostgreSQL and SQLite do alike.
+
+use store::{Database, on_read, sqlx};
+use uuid::Uuid;
+
+use super::codec::{self, AccountColumns, HeadColumns, LogColumns, Owners};
+use super::{BatchRow, Committed, LedgerStore, StoreError, postgres, sqlite};
+use crate::domain::{Account, Batch, Head, LogRow};
+
+/// Both halves of the log as one, in order.
+const LOG: &str = "
+    select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
+    from transfers where seq > $1
+    union all
+    select seq, kind, wallet_id, user_id, currency, status, null, null, at, key, null
+    from account_events where seq > $1
+    order by seq limit $2";
+
+/// The ledger's storage in either database.
+#[derive(Clone)]
+pub struct SqlStore {
+    database: Database,
+    owners: Owners,
+}
+
+impl SqlStore {
+    /// The ledger in this database.
+    pub fn new(database: Database) -> SqlStore {
+        SqlStore {
+            database,
+            owners: Owners::new(codec::OWNERS_MAX),
+        }
+    }
+
+    async fn decode(&self, rows: Vec<LogColumns>) -> Result<Vec<LogRow>, StoreError> {
+        let unknown = codec::unknown_owners(&rows, &self.owners);
+        if !unknown.is_empty() {
+            for account in self.accounts(&unknown).await? {
+                self.owners
+                    .insert(account.id, (account.user_id, account.currency));
+            }
+        }
+        rows.into_iter()
+            .map(|row| codec::log_row(row, &self.owners))
+            .collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl LedgerStore for SqlStore {
+    async fn head(&self) -> Result<Head, StoreError> {
+        let columns: HeadColumns = on_read!(&self.database, pool => {
+            sqlx::query_as("select seq, wallets, payments, at, hash from ledger_head where id = 0")
+                .fetch_one(pool)
+                .await?
+        });
+        codec::head(columns)
+    }
+
+    async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError> {
+        let rows = match &self.database {
+            Database::Postgres(pool) => postgres::accounts(pool, ids).await?,
+            Database::Sqlite(pools) => sqlite::accounts(&pools.read, ids).await?,
+        };
+        rows.into_iter().map(codec::account).collect()
+    }
+
+    async fn accounts_of(&self, users: &[i64]) -> Result<(Vec<Account>, Vec<i64>), StoreError> {
+        let (rows, closed) = match &self.database {
+            Database::Postgres(pool) => postgres::accounts_of(pool, users).await?,
+            Database::Sqlite(pools) => sqlite::accounts_of(&pools.read, users).await?,
+        };
+        let accounts: Result<_, _> = rows.into_iter().map(codec::account).collect();
+        Ok((accounts?, closed))
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
+        let result = match &self.database {
+            Database::Postgres(pool) => postgres::commit(pool, batch).await,
+            Database::Sqlite(pools) => sqlite::commit(&pools.write, batch).await,
+        };
+        match result {
+            Ok(true) => Ok(Committed::Done),
+            Ok(false) => Ok(Committed::HeadMoved),
+            Err(StoreError::Database(error)) if store::is_unique_violation(&error) => {
+                Ok(Committed::KeyTaken)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {
+        let rows = match &self.database {
+            Database::Postgres(pool) => postgres::find(pool, keys).await?,
+            Database::Sqlite(pools) => sqlite::find(&pools.read, keys).await?,
+        };
+        // The head is read second: if it is where the caller knows it, nothing was committed that the look-up missed.
+        let head = self.head().await?;
+        Ok((head.seq, self.decode(rows).await?))
+    }
+
+    async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError> {
+        let rows: Vec<LogColumns> = on_read!(&self.database, pool => {
+            sqlx::query_as(LOG).bind(after).bind(limit).fetch_all(pool).await?
+        });
+        self.decode(rows).await
+    }
+
+    async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
+        let rows: Vec<(i64, i64, Vec<u8>)> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select first_seq, last_seq, hash from batches where last_seq > $1 order by last_seq limit $2",
+            )
+            .bind(after)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?
+        });
+        let batch = |(first_seq, last_seq, hash)| BatchRow {
+            first_seq,
+            last_seq,
+            hash,
+        };
+        Ok(rows.into_iter().map(batch).collect())
+    }
+
+    async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
+        // One statement sees one state, in both databases.
+        type Columns = (
+            i64,
+            i64,
+            i64,
+            i64,
+            Vec<u8>,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+            Option<i16>,
+            Option<i16>,
+        );
+        let rows: Vec<Columns> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select h.seq, h.wallets, h.payments, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status
+                 from ledger_head h left join accounts a on true",
+            )
+            .fetch_all(pool)
+            .await?
+        });
+        let mut head = Head::default();
+        let mut accounts = Vec::with_capacity(rows.len());
+        for (seq, wallets, payments, at, hash, id, user_id, balance, currency, status) in rows {
+            head = codec::head((seq, wallets, payments, at, hash))?;
+            if let (Some(id), Some(balance), Some(currency), Some(status)) =
+                (id, balance, currency, status)
+            {
+                let columns: AccountColumns = (id, user_id, balance, currency, status);
+                accounts.push(codec::account(columns)?);
+            }
+        }
+        Ok((head, accounts))
+    }
+}
