@@ -1,5 +1,6 @@
 //! How services prove to each other who they are: a JWT of a minute, under an HMAC key that only services hold.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -29,8 +30,8 @@ struct ServiceClaims {
     exp: i64,
 }
 
-/// Where the key that services share comes from.
-#[derive(Clone, Debug, clap::Args)]
+/// Where the key that services share comes from. Its `Debug` shows no secret.
+#[derive(Clone, clap::Args)]
 pub struct ServiceKeyConfig {
     /// The secret that services prove themselves with, at least 32 bytes; without it one is derived from SECRET_KEY
     #[arg(long, env = "SERVICE_KEY", hide_env_values = true)]
@@ -44,6 +45,12 @@ pub struct ServiceKeyConfig {
     /// The secret before it, whose tokens are accepted during a rotation
     #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true)]
     pub secret_key_previous: Option<String>,
+}
+
+impl fmt::Debug for ServiceKeyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceKeyConfig").finish_non_exhaustive()
+    }
 }
 
 impl ServiceKeyConfig {
@@ -155,12 +162,15 @@ impl ServiceKeys {
 
 const PURPOSE: &str = "service tokens, HMAC-SHA256, v1";
 
+/// The token in use, and when it is made anew, in seconds since 1970.
+type Current = (Arc<str>, i64);
+
 /// One service's own name and key: makes the tokens that it sends.
 #[derive(Clone)]
 pub struct ServiceIdentity {
     name: &'static str,
     keys: ServiceKeys,
-    current: Arc<Mutex<Option<(Arc<str>, i64)>>>,
+    current: Arc<Mutex<Option<Current>>>,
 }
 
 impl ServiceIdentity {

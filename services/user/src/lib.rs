@@ -1,1 +1,166 @@
-//! user
+//! The user service: who there is, their passwords, and the tokens that every other service trusts.
+//!
+//! It signs tokens, and tells the others which sessions have ended; the others verify by themselves. Passwords are hashed
+//! with argon2id, a few at once. A deleted user is forgotten, locked out everywhere within two seconds, and their wallets
+//! are closed by the ledger, told through an outbox.
+//!
+//! A request walks from [`mod@routes`] over `users` to `store`; the rules are in `domain`. [`build`] puts it all
+//! together, `start` does what has to be there before the first request.
+
+mod closures;
+mod config;
+mod domain;
+mod error;
+mod passwords;
+mod request_hash;
+mod routes;
+mod sessions;
+mod start;
+mod store;
+mod users;
+mod wire;
+
+pub use config::Config;
+pub use routes::openapi;
+
+use std::sync::Arc;
+
+use ::store::{Database, DatabaseConfig, Step};
+use anyhow::ensure;
+use auth::{ServiceIdentity, Verifier};
+use clock::{Clock, Entropy};
+use http_server::{Health, Metrics, Program, Service, Workers};
+use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
+use wallet_api::LedgerClient;
+
+/// The service's name.
+pub const NAME: &str = user_api::SERVICE;
+
+/// The service as a program.
+pub const PROGRAM: Program = Program {
+    name: NAME,
+    about: "Users, their passwords, and the tokens that prove who they are",
+    port_variable: "USER_SERVICE_PORT",
+    default_port: 5001,
+};
+
+/// The schema.
+const STEPS: &[Step] = &[Step {
+    version: 1,
+    name: "users",
+    postgres: include_str!("../migrations/postgres/0001_users.sql"),
+    sqlite: include_str!("../migrations/sqlite/0001_users.sql"),
+}];
+
+/// Brings the database's schema to this version's.
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let database = Database::open(config).await?;
+    let result = database.migrate(config, STEPS).await;
+    database.close().await;
+    result
+}
+
+/// Builds the service. A database that is away or not migrated is waited for in the background: until then the service is
+/// not ready.
+pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
+    let admin = start::Admin::parse(&config)?;
+    let signing_keys = config.keys.signing_keys()?;
+    let service_keys = config.keys.service_keys(clock.clone())?;
+    let request_hashes = Arc::new(request_hash::RequestHashes::new(&config.keys)?);
+    let metrics = Metrics::new()?;
+    let identity = ServiceIdentity::new(NAME, service_keys.clone());
+    let ledger = ledger(&config.wallet_service_url, identity, &metrics)?;
+    let passwords = passwords::Passwords::new(&config, entropy.clone(), &metrics)?;
+    let database = Database::open(&config.database).await?;
+    let store = store::Store::new(database.clone());
+    let verifier = Verifier::new(clock.clone());
+    let sessions = Arc::new(sessions::Sessions::new(
+        store.clone(),
+        signing_keys,
+        verifier.clone(),
+        clock.clone(),
+        entropy,
+        &metrics,
+    )?);
+    let closures = closures::Closures::new(store.clone(), ledger, clock.clone(), &metrics)?;
+    let users = users::Users {
+        store: store.clone(),
+        passwords: passwords.clone(),
+        sessions: sessions.clone(),
+        closures: Arc::new(closures),
+        request_hashes,
+        clock: clock.clone(),
+    };
+    let start = start::Start {
+        store,
+        passwords,
+        sessions,
+        clock: clock.clone(),
+        demo_data: config.demo_data,
+        admin,
+    };
+    Ok(Service {
+        name: NAME,
+        own_health: false,
+        health: health(clock, database, verifier.clone()),
+        workers: workers(start, &users).await,
+        router: routes::router(routes::App {
+            users,
+            verifier,
+            service_keys,
+        }),
+        metrics,
+    })
+}
+
+fn ledger(url: &str, identity: ServiceIdentity, metrics: &Metrics) -> anyhow::Result<LedgerClient> {
+    ensure!(
+        url.starts_with("http://") || url.starts_with("https://"),
+        "WALLET_SERVICE_URL starts with http://"
+    );
+    let retries = RetryMetrics::unregistered();
+    metrics.register(retries.retries.clone())?;
+    metrics.register(retries.budget_exhausted.clone())?;
+    let options = ConnectOptions::default();
+    let http = ServiceClient::new(wallet_api::SERVICE, url, identity, &options, retries)?;
+    Ok(LedgerClient::new(http))
+}
+
+fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
+    let health = Health::new(NAME, clock);
+    health.require("database", move || {
+        let database = database.clone();
+        async move { database.check(STEPS).await }
+    });
+    // The verifier gets its keys as the last step of the start.
+    health.require("start", move || {
+        let started = verifier.is_ready();
+        async move {
+            started
+                .then_some(())
+                .ok_or_else(|| "the service is starting".to_owned())
+        }
+    });
+    health
+}
+
+/// Starts what goes on beside requests. When the database is there, the service has started when this returns.
+async fn workers(start: start::Start, users: &users::Users) -> Workers {
+    let workers = Workers::default();
+    let started = start.run().await;
+    if let Err(error) = &started {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "the service cannot start yet"
+        );
+    }
+    let (sessions, closures) = (users.sessions.clone(), users.closures.clone());
+    workers.spawn(|stop| async move {
+        if started.is_err() {
+            start.run_until_done(&stop).await;
+        }
+        sessions.follow(stop).await;
+    });
+    workers.spawn(|stop| async move { closures.work(stop).await });
+    workers
+}

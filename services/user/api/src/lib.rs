@@ -16,6 +16,9 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 /// How long one such call may take.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many revocations one answer has at most: a megabyte. One that has fewer has all there are.
+pub const SESSIONS_PAGE_MAX: usize = 10_000;
+
 /// A user, as far as another service needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownUser {
@@ -74,13 +77,13 @@ impl UserClient {
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
             }
-            match tokio::time::timeout(FOLLOW_TIMEOUT, self.sessions(cursor)).await {
-                Ok(Ok(update)) => {
+            match self.all_sessions(cursor).await {
+                Ok(update) => {
                     cursor = update.cursor;
                     verifier.update(update);
                     reachable = true;
                 }
-                Ok(Err(error)) => {
+                Err(error) => {
                     if std::mem::replace(&mut reachable, false) {
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
@@ -88,11 +91,28 @@ impl UserClient {
                         );
                     }
                 }
-                Err(_) => {
-                    if std::mem::replace(&mut reachable, false) {
-                        tracing::warn!("sessions are not followed for now: no answer in time");
-                    }
-                }
+            }
+        }
+    }
+
+    /// Keys, and everything that was revoked after `after`, in one: a service that starts must not accept tokens by the keys
+    /// before it knows which are revoked.
+    async fn all_sessions(&self, after: i64) -> Result<SessionUpdate, CallError> {
+        let mut revocations = Vec::new();
+        let mut cursor = after;
+        loop {
+            let page = tokio::time::timeout(FOLLOW_TIMEOUT, self.sessions(cursor))
+                .await
+                .map_err(|_| CallError::Timeout { service: SERVICE })??;
+            cursor = page.cursor;
+            let is_last = page.revocations.len() < SESSIONS_PAGE_MAX;
+            revocations.extend(page.revocations);
+            if is_last {
+                return Ok(SessionUpdate {
+                    jwks: page.jwks,
+                    cursor,
+                    revocations,
+                });
             }
         }
     }

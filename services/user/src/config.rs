@@ -1,0 +1,96 @@
+//! What the user service is told from outside.
+
+use std::fmt;
+
+use auth::ServiceKeyConfig;
+use clap::builder::FalseyValueParser;
+use clap::value_parser;
+use store::DatabaseConfig;
+
+/// The configuration of the user service. Its `Debug` shows no secret.
+#[derive(Clone, clap::Args)]
+pub struct Config {
+    /// Where users are kept.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// The secrets that tokens are signed with.
+    #[command(flatten)]
+    pub keys: ServiceKeyConfig,
+    /// Where the wallet service is
+    #[arg(
+        long,
+        env = "WALLET_SERVICE_URL",
+        default_value = "http://localhost:5002"
+    )]
+    pub wallet_service_url: String,
+    /// The first administrator: made at the start when missing; goes with ADMIN_PASSWORD
+    #[arg(long, env = "ADMIN_EMAIL")]
+    pub admin_email: Option<String>,
+    /// The password that the administrator begins with; a later start does not change it
+    #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
+    pub admin_password: Option<String>,
+    /// Make the demo users (John, Jane, Bob) when there are no users yet
+    #[arg(long, env = "DEMO_DATA", value_parser = FalseyValueParser::new())]
+    pub demo_data: bool,
+    /// Memory that hashing one password takes, in KiB; the default is what OWASP recommends for two passes
+    #[arg(long, env = "ARGON2_MEMORY_KIB", default_value_t = 19_456, value_parser = value_parser!(u32).range(12_288..=1_048_576))]
+    pub argon2_memory_kib: u32,
+    /// Passes over that memory
+    #[arg(long, env = "ARGON2_PASSES", default_value_t = 2, value_parser = value_parser!(u32).range(2..=64))]
+    pub argon2_passes: u32,
+    /// Passwords that are hashed at once; each takes one processor while it lasts
+    #[arg(long, env = "MAX_PASSWORD_HASHES", default_value_t = 2, value_parser = value_parser!(u16).range(1..=256))]
+    pub max_password_hashes: u16,
+}
+
+impl Config {
+    /// The defaults over one database, for tests and the local mode.
+    pub fn new(
+        database: DatabaseConfig,
+        keys: ServiceKeyConfig,
+        wallet_service_url: impl Into<String>,
+    ) -> Config {
+        Config {
+            database,
+            keys,
+            wallet_service_url: wallet_service_url.into(),
+            admin_email: None,
+            admin_password: None,
+            demo_data: false,
+            argon2_memory_kib: 19_456,
+            argon2_passes: 2,
+            max_password_hashes: 2,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("wallet_service_url", &self.wallet_service_url)
+            .field("demo_data", &self.demo_data)
+            .field("argon2_memory_kib", &self.argon2_memory_kib)
+            .field("argon2_passes", &self.argon2_passes)
+            .field("max_password_hashes", &self.max_password_hashes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_shows_no_secret() {
+        crate::PROGRAM
+            .command::<Config, DatabaseConfig>()
+            .debug_assert();
+        let mut config = Config::new(
+            DatabaseConfig::at("postgres://user:hunter2@host/db"),
+            ServiceKeyConfig::from_secret("hunter2"),
+            "http://localhost:5002",
+        );
+        config.admin_password = Some("hunter2".to_owned());
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,370 @@
+//! The rules about users: what a registration may say, and who sees what of whom. Pure: no I/O, no clock.
+//!
+//! What must hold: others never get more of a user's address and number than the masks leave, and a [`Password`] has no
+//! `Debug`, so that it cannot end up in a log.
+
+use std::sync::Arc;
+
+use api_error::ApiError;
+use auth::{Role, UserId};
+use http_server::{FIELD_CHARS_MAX, Field, text};
+use serde::Serialize;
+
+/// RFC 5321, section 4.5.3.1.3, less the angle brackets.
+const EMAIL_BYTES_MAX: usize = 254;
+const PHONE_CHARS_MAX: usize = 32;
+const PASSWORD_CHARS_MIN: usize = 8;
+const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// An address as its owner writes it. Two addresses that differ in case only are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Email(String);
+
+impl Email {
+    /// Something with one `@` between two parts, no longer than mail allows. Whether it exists only a mail can tell.
+    pub(crate) fn parse(value: &str) -> Option<Email> {
+        let value = value.trim();
+        let (local, domain) = value.split_once('@')?;
+        let plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '@';
+        let good = value.len() <= EMAIL_BYTES_MAX
+            && !local.is_empty()
+            && !domain.is_empty()
+            && local.chars().all(plain)
+            && domain.chars().all(plain);
+        good.then(|| Email(value.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What addresses are compared by.
+    pub(crate) fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+/// A password as it was typed. Deliberately without `Debug` and `Serialize`.
+#[derive(Clone)]
+pub(crate) struct Password(Arc<str>);
+
+impl Password {
+    /// A password that a user may choose.
+    pub(crate) fn choose(value: &str) -> Result<Password, ApiError> {
+        if value.chars().count() < PASSWORD_CHARS_MIN {
+            let message = format!("password has at least {PASSWORD_CHARS_MIN} characters");
+            return Err(invalid("password", message));
+        }
+        Self::attempt(value)
+    }
+
+    /// A password that somebody tries: only its length is bounded.
+    pub(crate) fn attempt(value: &str) -> Result<Password, ApiError> {
+        if value.len() > PASSWORD_BYTES_MAX {
+            let message = format!("password has at most {PASSWORD_BYTES_MAX} bytes");
+            return Err(invalid("password", message));
+        }
+        Ok(Password(Arc::from(value)))
+    }
+
+    /// A password that stands in the code.
+    pub(crate) fn demo(value: &'static str) -> Password {
+        Password(Arc::from(value))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What somebody registers with.
+#[derive(Clone)]
+pub(crate) struct Registration {
+    pub(crate) name: String,
+    pub(crate) email: Email,
+    pub(crate) phone: String,
+    pub(crate) password: Password,
+}
+
+impl Registration {
+    /// Checks the four fields of a request: first that all are there, then each.
+    pub(crate) fn parse(
+        name: Field<String>,
+        email: Field<String>,
+        phone: Field<String>,
+        password: Field<String>,
+    ) -> Result<Registration, ApiError> {
+        let required = [
+            ("name", &name),
+            ("email", &email),
+            ("phone", &phone),
+            ("password", &password),
+        ];
+        for (field, value) in required {
+            if is_blank(value) {
+                return Err(
+                    ApiError::bad_request("All fields required", "missing_fields").field(field),
+                );
+            }
+        }
+        Ok(Registration {
+            name: parse_name(&given("name", name)?)?,
+            email: Email::parse(&given("email", email)?).ok_or_else(|| {
+                invalid(
+                    "email",
+                    "email is an address such as ani@example.com".into(),
+                )
+            })?,
+            phone: parse_phone(&given("phone", phone)?)?,
+            password: Password::choose(&given("password", password)?)?,
+        })
+    }
+}
+
+/// What somebody logs in with. An address that none can be is kept as `None`: it fails like an unknown one.
+pub(crate) struct Credentials {
+    pub(crate) email: Option<Email>,
+    pub(crate) password: Password,
+}
+
+impl Credentials {
+    pub(crate) fn parse(
+        email: Field<String>,
+        password: Field<String>,
+    ) -> Result<Credentials, ApiError> {
+        if is_blank(&email) || is_blank(&password) {
+            return Err(ApiError::bad_request(
+                "Email and password required",
+                "missing_fields",
+            ));
+        }
+        Ok(Credentials {
+            email: Email::parse(&given("email", email)?),
+            password: Password::attempt(&given("password", password)?)?,
+        })
+    }
+}
+
+/// What a user changes about themselves; `None` stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) name: Option<String>,
+    pub(crate) phone: Option<String>,
+}
+
+impl Change {
+    pub(crate) fn parse(name: Field<String>, phone: Field<String>) -> Result<Change, ApiError> {
+        let changed = |field, value: Field<String>, parse: fn(&str) -> Result<String, ApiError>| {
+            if value.is_missing() {
+                return Ok(None);
+            }
+            parse(&given(field, value)?).map(Some)
+        };
+        Ok(Change {
+            name: changed("name", name, parse_name)?,
+            phone: changed("phone", phone, parse_phone)?,
+        })
+    }
+}
+
+fn parse_name(value: &str) -> Result<String, ApiError> {
+    text(value, "name", FIELD_CHARS_MAX)
+}
+
+fn parse_phone(value: &str) -> Result<String, ApiError> {
+    text(value, "phone", PHONE_CHARS_MAX)
+}
+
+/// Missing, null, or nothing but spaces.
+fn is_blank(value: &Field<String>) -> bool {
+    match value {
+        Field::Missing => true,
+        Field::Wrong => false,
+        Field::Given(value) => value.trim().is_empty(),
+    }
+}
+
+fn given(field: &'static str, value: Field<String>) -> Result<String, ApiError> {
+    let wrong = || invalid(field, format!("{field} is a text"));
+    value.or_errors(wrong, wrong)
+}
+
+fn invalid(field: &'static str, message: String) -> ApiError {
+    ApiError::bad_request("Invalid field", "invalid_field")
+        .field(field)
+        .message(message)
+}
+
+/// A user who was not deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) phone: String,
+    pub(crate) role: Role,
+}
+
+/// Who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Viewer {
+    pub(crate) user_id: UserId,
+    pub(crate) is_admin: bool,
+}
+
+impl Viewer {
+    /// Whether this is somebody who may see and change everything about that user.
+    pub(crate) fn may_manage(&self, user_id: i64) -> bool {
+        self.is_admin || self.user_id.0 == user_id
+    }
+}
+
+/// A user as somebody sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = User, example = json!({"id": 1, "name": "John Doe", "email": "john@example.com", "phone": "081234567890", "role": "user"}))]
+pub(crate) struct UserView {
+    /// The id.
+    #[schema(minimum = 1)]
+    pub(crate) id: i64,
+    /// The full name.
+    pub(crate) name: String,
+    /// The address; of others only the first letter and the domain.
+    pub(crate) email: String,
+    /// The number; of others only the last digits.
+    pub(crate) phone: String,
+    /// What the user may do; not shown of others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) role: Option<Role>,
+}
+
+impl User {
+    /// Everything: for the user themselves and for administrators.
+    pub(crate) fn in_full(self) -> UserView {
+        UserView {
+            id: self.id,
+            name: self.name,
+            email: self.email,
+            phone: self.phone,
+            role: Some(self.role),
+        }
+    }
+
+    /// What `viewer` may see.
+    pub(crate) fn seen_by(self, viewer: Viewer) -> UserView {
+        if viewer.may_manage(self.id) {
+            return self.in_full();
+        }
+        UserView {
+            id: self.id,
+            email: mask_email(&self.email),
+            phone: mask_phone(&self.phone),
+            name: self.name,
+            role: None,
+        }
+    }
+}
+
+/// `j***@example.com`. A name of one letter is hidden whole, since the letter would be all of it.
+fn mask_email(email: &str) -> String {
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    let mut letters = local.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(_)) => format!("{first}***@{domain}"),
+        _ => format!("***@{domain}"),
+    }
+}
+
+/// Stars, and the last four characters of a long number, two of a short one, none of a very short one.
+fn mask_phone(phone: &str) -> String {
+    let length = phone.chars().count();
+    let shown = match length {
+        0..4 => 0,
+        4..8 => 2,
+        _ => 4,
+    };
+    phone
+        .chars()
+        .enumerate()
+        .map(|(at, c)| {
+            if length.saturating_sub(at) <= shown {
+                c
+            } else {
+                '*'
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_at_and_no_spaces() {
+        for good in [
+            "a@b",
+            "Ani.Putri@Example.com",
+            " ani@example.com ",
+            "ä@ö.id",
+        ] {
+            assert!(Email::parse(good).is_some(), "{good}");
+        }
+        let long = format!("{}@example.com", "a".repeat(243));
+        for bad in [
+            "", "@", "a@", "@b", "ab", "a@b@c", "a b@c", "a@b c", "a\0@b", "a@b\n.c", &long,
+        ] {
+            assert!(Email::parse(bad).is_none(), "{bad:?}");
+        }
+        let email = Email::parse(" Ani@Example.com").unwrap();
+        assert_eq!(
+            (email.as_str(), email.key().as_str()),
+            ("Ani@Example.com", "ani@example.com")
+        );
+    }
+
+    #[test]
+    fn masks_leave_little() {
+        for (email, masked) in [
+            ("john@example.com", "j***@example.com"),
+            ("j@example.com", "***@example.com"),
+            ("ää@ö", "ä***@ö"),
+        ] {
+            assert_eq!(mask_email(email), masked);
+        }
+        for (phone, masked) in [
+            ("081234567890", "********7890"),
+            ("12345", "***45"),
+            ("123", "***"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_phone(phone), masked);
+        }
+    }
+
+    #[test]
+    fn only_the_user_and_administrators_see_all() {
+        let john = User {
+            id: 1,
+            name: "John Doe".to_owned(),
+            email: "john@example.com".to_owned(),
+            phone: "081234567890".to_owned(),
+            role: Role::User,
+        };
+        let viewer = |user_id, is_admin| Viewer {
+            user_id: UserId(user_id),
+            is_admin,
+        };
+        assert_eq!(john.clone().seen_by(viewer(1, false)).email, john.email);
+        assert_eq!(john.clone().seen_by(viewer(2, true)).phone, john.phone);
+        let seen = john.seen_by(viewer(2, false));
+        assert_eq!(
+            (seen.email.as_str(), seen.phone.as_str(), seen.role),
+            ("j***@example.com", "********7890", None)
+        );
+    }
+}

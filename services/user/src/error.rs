@@ -1,0 +1,80 @@
+//! Why a request of the user service fails, and what the client is told of it.
+
+use api_error::ApiError;
+use http::StatusCode;
+use store::sqlx;
+
+/// Why a request fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("User not found")]
+    NotFound,
+    #[error("Email already registered")]
+    EmailTaken,
+    #[error("Invalid credentials")]
+    InvalidCredentials,
+    #[error("Unauthorized to update this user")]
+    MayNotUpdate,
+    #[error("Unauthorized to delete this user")]
+    MayNotDelete,
+    #[error("Idempotency key reused")]
+    KeyReused,
+    /// The key's registration was carried out, and the user deleted since.
+    #[error("User was deleted")]
+    DeletedSince,
+    #[error("Too many log-ins at once")]
+    Overloaded,
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    #[error("a user could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// What should not happen; the text is for the log.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> ApiError {
+        match error {
+            Error::NotFound => ApiError::not_found("User not found", "user_not_found"),
+            Error::EmailTaken => ApiError::bad_request("Email already registered", "email_taken"),
+            Error::InvalidCredentials => {
+                ApiError::unauthenticated("Invalid credentials", "invalid_credentials")
+            }
+            Error::MayNotUpdate => {
+                ApiError::forbidden("Unauthorized to update this user", "not_owner")
+            }
+            Error::MayNotDelete => {
+                ApiError::forbidden("Unauthorized to delete this user", "not_owner")
+            }
+            Error::KeyReused => ApiError::idempotency_key_reused(),
+            Error::DeletedSince => {
+                ApiError::new(StatusCode::GONE, "User was deleted", "user_deleted")
+                    .message("This Idempotency-Key registered a user who was deleted since")
+            }
+            Error::Overloaded => ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Service unavailable",
+                "overloaded",
+            )
+            .message("Too many passwords wait to be checked")
+            .retry_after(1),
+            Error::Database(error) if is_away(&error) => {
+                tracing::warn!(%error, "the database cannot be reached");
+                ApiError::unavailable("The database cannot be reached")
+            }
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+                ApiError::internal()
+            }
+        }
+    }
+}
+
+/// Whether the database is away for now, so that a repeat is worth it.
+fn is_away(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
+    )
+}

@@ -1,0 +1,43 @@
+//! What only services may call: who exists, and which sessions are over. The gateway does not route it, and a user's token
+//! does not open it.
+
+use api_error::ApiError;
+use auth::{ServiceCaller, SessionUpdate};
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::routing::get;
+use http_server::{Json, PathId};
+use user_api::{KnownUser, SessionsQuery};
+
+use super::App;
+use crate::error::Error;
+use crate::users::Users;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/internal/users/{id}", get(find))
+        .route("/internal/sessions", get(sessions))
+}
+
+async fn find(
+    State(users): State<Users>,
+    _caller: ServiceCaller,
+    id: PathId,
+) -> Result<Json<KnownUser>, ApiError> {
+    let user = users.find(id.or(Error::NotFound)?).await?;
+    Ok(Json(KnownUser {
+        id: user.id,
+        name: user.name,
+    }))
+}
+
+async fn sessions(
+    State(users): State<Users>,
+    _caller: ServiceCaller,
+    query: Result<Query<SessionsQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<SessionUpdate>, ApiError> {
+    let Ok(Query(SessionsQuery { after })) = query else {
+        return Err(ApiError::bad_request("Invalid query", "invalid_query").field("after"));
+    };
+    Ok(Json(users.sessions.update_after(after).await?))
+}

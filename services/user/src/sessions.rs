@@ -1,0 +1,202 @@
+//! Sessions: signs their tokens, ends them, and tells everyone who verifies tokens which have ended.
+//!
+//! This service verifies like all others, fed from its own database: at once with what this process revokes, and every
+//! quarter of a second with what other replicas do. What must hold: before it has read every revocation there is, it
+//! accepts no token at all.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use auth::{
+    Claims, Revocation, RevokedSubject, Role, SessionUpdate, SigningKeys, TOKEN_LIFETIME, UserId,
+    Verifier,
+};
+use clock::{Clock, Entropy, Timestamp};
+use http_server::Metrics;
+use prometheus::IntCounter;
+use tokio_util::sync::CancellationToken;
+use user_api::SESSIONS_PAGE_MAX;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::store::Store;
+
+const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// A revocation outlives the tokens of its moment by this: a log-in that was under way may sign one a little later, and
+/// machines' clocks differ.
+const REVOCATION_MARGIN: Duration = Duration::from_secs(3600);
+
+/// A session that has begun, or is taken up again.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) began_at: Timestamp,
+}
+
+/// Signs, ends, follows.
+pub(crate) struct Sessions {
+    store: Store,
+    keys: SigningKeys,
+    verifier: Verifier,
+    clock: Clock,
+    entropy: Entropy,
+    /// The number of the last revocation that the verifier has.
+    cursor: AtomicI64,
+    revoked: IntCounter,
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        store: Store,
+        keys: SigningKeys,
+        verifier: Verifier,
+        clock: Clock,
+        entropy: Entropy,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Sessions> {
+        let revoked = IntCounter::new(
+            "revocations_total",
+            "Sessions that were ended, and users that were deleted, by this process.",
+        )?;
+        metrics.register(revoked.clone())?;
+        Ok(Sessions {
+            store,
+            keys,
+            verifier,
+            clock,
+            entropy,
+            cursor: AtomicI64::new(0),
+            revoked,
+        })
+    }
+
+    /// A new session, as of now.
+    pub(crate) fn begin(&self) -> Session {
+        Session {
+            id: Uuid::from_bytes(self.entropy.bytes16())
+                .simple()
+                .to_string(),
+            began_at: self.clock.now(),
+        }
+    }
+
+    /// The session's token. The same session has the same token, as long as the key stays.
+    pub(crate) fn token(
+        &self,
+        session: &Session,
+        user_id: i64,
+        role: Role,
+    ) -> Result<String, Error> {
+        let claims = Claims::new(UserId(user_id), role, session.id.clone(), session.began_at);
+        self.keys
+            .sign(&claims)
+            .map_err(|_| Error::Internal("a token could not be signed"))
+    }
+
+    /// Ends one session, which would have lasted until `expires_at` (in seconds since 1970).
+    pub(crate) async fn end(&self, session: &str, expires_at: i64) -> Result<(), Error> {
+        self.store.end_session(session, expires_at).await?;
+        self.lock_out(RevokedSubject::Session(session.to_owned()), expires_at);
+        Ok(())
+    }
+
+    /// Until when the tokens of a user who is deleted now must be refused, in seconds since 1970.
+    pub(crate) fn refuse_until(&self) -> i64 {
+        let now = self.clock.now();
+        now.plus(TOKEN_LIFETIME).plus(REVOCATION_MARGIN).seconds()
+    }
+
+    /// Refuses the subject in this process at once, after it was written down.
+    pub(crate) fn lock_out(&self, subject: RevokedSubject, expires_at: i64) {
+        self.revoked.inc();
+        let revocation = Revocation {
+            subject,
+            expires_at,
+        };
+        self.feed(vec![revocation], self.cursor.load(Ordering::SeqCst));
+    }
+
+    /// What was revoked after `after`, for the services that follow.
+    pub(crate) async fn update_after(&self, after: i64) -> Result<SessionUpdate, Error> {
+        let now_s = self.clock.now().seconds();
+        let revoked = self
+            .store
+            .revoked_after(after, now_s, SESSIONS_PAGE_MAX)
+            .await?;
+        Ok(SessionUpdate {
+            jwks: self.keys.jwks().clone(),
+            cursor: revoked.cursor,
+            revocations: revoked.revocations,
+        })
+    }
+
+    /// Hands the verifier everything that it has not seen.
+    pub(crate) async fn catch_up(&self) -> Result<(), Error> {
+        let now_s = self.clock.now().seconds();
+        let mut cursor = self.cursor.load(Ordering::SeqCst);
+        let mut revocations = Vec::new();
+        loop {
+            let page = self
+                .store
+                .revoked_after(cursor, now_s, SESSIONS_PAGE_MAX)
+                .await?;
+            let is_last = page.revocations.len() < SESSIONS_PAGE_MAX;
+            cursor = page.cursor;
+            revocations.extend(page.revocations);
+            if is_last {
+                break;
+            }
+        }
+        self.cursor.store(cursor, Ordering::SeqCst);
+        self.feed(revocations, cursor);
+        Ok(())
+    }
+
+    fn feed(&self, revocations: Vec<Revocation>, cursor: i64) {
+        self.verifier.update(SessionUpdate {
+            jwks: self.keys.jwks().clone(),
+            cursor,
+            revocations,
+        });
+    }
+
+    /// Keeps the verifier up to date, and forgets what no token can need any more, until `stop`.
+    pub(crate) async fn follow(&self, stop: CancellationToken) {
+        let mut follow = tokio::time::interval(FOLLOW_EVERY);
+        let mut prune = tokio::time::interval(PRUNE_EVERY);
+        follow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        prune.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut works = true;
+        loop {
+            let result = tokio::select! {
+                () = stop.cancelled() => return,
+                _ = follow.tick() => self.catch_up().await,
+                _ = prune.tick() => self.prune().await,
+            };
+            match result {
+                Ok(()) => works = true,
+                Err(error) => {
+                    // Once, not four times a second: what is known stays in force meanwhile.
+                    if std::mem::replace(&mut works, false) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "revocations cannot be read for now"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    async fn prune(&self) -> Result<(), Error> {
+        let now_s = self.clock.now().seconds();
+        let pruned = self.store.prune_revocations(now_s).await?;
+        tracing::debug!(pruned, "expired revocations are forgotten");
+        Ok(())
+    }
+
+    /// The public keys, as every service may read them.
+    pub(crate) fn jwks(&self) -> &auth::Jwks {
+        self.keys.jwks()
+    }
+}

@@ -1,0 +1,135 @@
+//! What has to be there before the first request: the demo users, the first administrator, and every revocation.
+//!
+//! Each step may be repeated, and done by several replicas at once. While the database is away or not migrated it is tried
+//! again, and the service is not ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use auth::Role;
+use clock::Clock;
+use tokio_util::sync::CancellationToken;
+
+use crate::Config;
+use crate::domain::{Email, Password};
+use crate::error::Error;
+use crate::passwords::Passwords;
+use crate::sessions::Sessions;
+use crate::store::{NewUser, Store};
+
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Name, address and number of the demo users, in the order of their ids.
+const DEMO_USERS: [(&str, &str, &str); 3] = [
+    ("John Doe", "john@example.com", "081234567890"),
+    ("Jane Smith", "jane@example.com", "081234567891"),
+    ("Bob Wilson", "bob@example.com", "081234567892"),
+];
+const DEMO_PASSWORD: &str = "password123";
+
+/// What is to be done at the start.
+pub(crate) struct Start {
+    pub(crate) store: Store,
+    pub(crate) passwords: Passwords,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) clock: Clock,
+    pub(crate) demo_data: bool,
+    pub(crate) admin: Option<Admin>,
+}
+
+/// Who is to be the first administrator.
+pub(crate) struct Admin {
+    email: Email,
+    password: Password,
+}
+
+impl Admin {
+    /// What the configuration says, checked.
+    pub(crate) fn parse(config: &Config) -> anyhow::Result<Option<Admin>> {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let (email, password) = match (given(&config.admin_email), given(&config.admin_password)) {
+            (None, None) => return Ok(None),
+            (Some(email), Some(password)) => (email, password),
+            _ => anyhow::bail!("ADMIN_EMAIL and ADMIN_PASSWORD go together"),
+        };
+        let email = Email::parse(&email).context("ADMIN_EMAIL is not an address")?;
+        let password = Password::choose(&password).map_err(|error| {
+            let message = error.body.message.unwrap_or_default();
+            anyhow::anyhow!("ADMIN_PASSWORD: {message}")
+        })?;
+        Ok(Some(Admin { email, password }))
+    }
+}
+
+impl Start {
+    /// Does it all, once.
+    pub(crate) async fn run(&self) -> Result<(), Error> {
+        // The demo users first: their ids are 1, 2 and 3.
+        if self.demo_data && self.store.is_empty().await? {
+            self.add_demo_users().await?;
+        }
+        if let Some(admin) = &self.admin {
+            self.ensure_admin(admin).await?;
+        }
+        self.sessions.catch_up().await
+    }
+
+    /// Does it all, as often as it takes, until `stop`.
+    pub(crate) async fn run_until_done(&self, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(TRY_EVERY) => {}
+            }
+            match self.run().await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the service cannot start yet"
+                ),
+            }
+        }
+    }
+
+    async fn add_demo_users(&self) -> Result<(), Error> {
+        let at = self.clock.now();
+        let mut hashes = Vec::new();
+        for _ in DEMO_USERS {
+            hashes.push(self.passwords.hash(Password::demo(DEMO_PASSWORD)).await?);
+        }
+        let users: Vec<NewUser<'_>> = DEMO_USERS
+            .iter()
+            .zip(&hashes)
+            .map(|((name, email, phone), password_hash)| NewUser {
+                name,
+                email,
+                email_key: email,
+                phone,
+                password_hash,
+                role: Role::User,
+                at,
+            })
+            .collect();
+        self.store.add_first_users(&users).await
+    }
+
+    async fn ensure_admin(&self, admin: &Admin) -> Result<(), Error> {
+        let email_key = admin.email.key();
+        if self.store.is_admin(&email_key).await? {
+            return Ok(());
+        }
+        let password_hash = self.passwords.hash(admin.password.clone()).await?;
+        self.store
+            .ensure_admin(&NewUser {
+                name: "Administrator",
+                email: admin.email.as_str(),
+                email_key: &email_key,
+                phone: "",
+                password_hash: &password_hash,
+                role: Role::Admin,
+                at: self.clock.now(),
+            })
+            .await
+    }
+}

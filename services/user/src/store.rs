@@ -1,0 +1,312 @@
+//! What the user service keeps: users, answers to registrations, revocations, and closures that the ledger has yet to hear of.
+//!
+//! Each method is one whole operation; no transaction crosses this line. The SQL is the same on both databases. Rows are locked
+//! in one order, first the user, then the session head, so that nothing deadlocks. What must hold: a revocation's
+//! number is drawn from the session head in the transaction that appends it, so numbers become visible in order and a
+//! follower's cursor cannot skip one; and a user is deleted, locked out and handed to the ledger's outbox all at once.
+
+mod feed;
+mod start;
+
+use auth::Role;
+use clock::Timestamp;
+use http_server::Page;
+use store::{Database, in_transaction, on_read, sqlx};
+
+use crate::domain::{Change, User};
+use crate::error::Error;
+
+/// What a deleted user is called from then on.
+const DELETED_NAME: &str = "Deleted user";
+
+/// The user service's database. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+/// A user to be kept.
+pub(crate) struct NewUser<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) email_key: &'a str,
+    pub(crate) phone: &'a str,
+    pub(crate) password_hash: &'a str,
+    pub(crate) role: Role,
+    pub(crate) at: Timestamp,
+}
+
+/// What is remembered of a registration, beside the user.
+pub(crate) struct Remember<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) request_hash: &'a [u8],
+    pub(crate) session: &'a str,
+}
+
+/// A registration that was carried out before.
+pub(crate) struct Remembered {
+    pub(crate) request_hash: Vec<u8>,
+    pub(crate) user_id: i64,
+    /// `None` once the user was deleted.
+    pub(crate) user_json: Option<String>,
+    pub(crate) session: String,
+    pub(crate) issued_at: Timestamp,
+}
+
+/// Why a user was not added. Nothing was changed.
+pub(crate) enum NotAdded {
+    EmailTaken,
+    /// The idempotency key was used, perhaps a moment ago.
+    KeyTaken,
+    Failed(Error),
+}
+
+impl From<sqlx::Error> for NotAdded {
+    fn from(error: sqlx::Error) -> NotAdded {
+        NotAdded::Failed(error.into())
+    }
+}
+
+type UserRow = (i64, String, String, String, String);
+
+fn user((id, name, email, phone, role): UserRow) -> User {
+    User {
+        id,
+        name,
+        email,
+        phone,
+        role: role_of(&role),
+    }
+}
+
+/// The word in the database. Anything that is not `admin` has no rights; a check in the schema keeps it to two words.
+fn role_of(word: &str) -> Role {
+    if word == role_word(Role::Admin) {
+        Role::Admin
+    } else {
+        Role::User
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Admin => "admin",
+    }
+}
+
+impl Store {
+    pub(crate) fn new(database: Database) -> Store {
+        Store { database }
+    }
+
+    /// Adds a user, and with `remember` what the answer was. `json` writes the user as it is answered.
+    /// A registration of the same address or key that is under way is waited for.
+    pub(crate) async fn add_user(
+        &self,
+        new: &NewUser<'_>,
+        remember: Option<&Remember<'_>>,
+        json: impl Fn(User) -> Result<String, Error>,
+    ) -> Result<(User, String), NotAdded> {
+        in_transaction!(&self.database, tx => {
+            let id: Option<i64> = sqlx::query_scalar(
+                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $7)
+                 on conflict (email_key) do nothing
+                 returning id",
+            )
+            .bind(new.name)
+            .bind(new.email)
+            .bind(new.email_key)
+            .bind(new.phone)
+            .bind(new.password_hash)
+            .bind(role_word(new.role))
+            .bind(new.at.micros())
+            .fetch_optional(&mut *tx)
+            .await?;
+            let id = id.ok_or(NotAdded::EmailTaken)?;
+            let user = new.user(id);
+            let json = json(user.clone()).map_err(NotAdded::Failed)?;
+            if let Some(remember) = remember {
+                let added = sqlx::query(
+                    "insert into idempotency (key, request_hash, user_id, user_json, session, issued_at)
+                     values ($1, $2, $3, $4, $5, $6)
+                     on conflict (key) do nothing",
+                )
+                .bind(remember.key)
+                .bind(remember.request_hash)
+                .bind(id)
+                .bind(&json)
+                .bind(remember.session)
+                .bind(new.at.micros())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+                if added == 0 {
+                    return Err(NotAdded::KeyTaken);
+                }
+            }
+            Ok((user, json))
+        })
+    }
+
+    /// The registration under this key, if there was one.
+    pub(crate) async fn remembered(&self, key: &str) -> Result<Option<Remembered>, Error> {
+        type Row = (Vec<u8>, i64, Option<String>, String, i64);
+        let row: Option<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select request_hash, user_id, user_json, session, issued_at from idempotency where key = $1",
+            )
+            .bind(key)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(
+            |(request_hash, user_id, user_json, session, issued_at)| Remembered {
+                request_hash,
+                user_id,
+                user_json,
+                session,
+                issued_at: Timestamp::from_micros(issued_at),
+            },
+        ))
+    }
+
+    pub(crate) async fn find(&self, id: i64) -> Result<Option<User>, Error> {
+        let row: Option<UserRow> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select id, name, email, phone, role from users where id = $1 and deleted_at is null",
+            )
+            .bind(id)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(user))
+    }
+
+    /// The user with this address (in lower case), and the hash of their password.
+    pub(crate) async fn find_by_email(
+        &self,
+        email_key: &str,
+    ) -> Result<Option<(User, String)>, Error> {
+        type Row = (i64, String, String, String, String, String);
+        let row: Option<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select id, name, email, phone, role, password_hash from users where email_key = $1",
+            )
+            .bind(email_key)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(|(id, name, email, phone, role, password_hash)| {
+            (user((id, name, email, phone, role)), password_hash)
+        }))
+    }
+
+    /// Users, the newest first.
+    pub(crate) async fn list(&self, page: Page) -> Result<Vec<User>, Error> {
+        let rows: Vec<UserRow> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select id, name, email, phone, role from users
+                 where deleted_at is null and id < $1
+                 order by id desc limit $2",
+            )
+            .bind(page.before)
+            .bind(page.limit)
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(rows.into_iter().map(user).collect())
+    }
+
+    /// Changes a user, unless they were deleted meanwhile.
+    pub(crate) async fn change(
+        &self,
+        id: i64,
+        change: &Change,
+        at: Timestamp,
+    ) -> Result<Option<User>, Error> {
+        in_transaction!(&self.database, tx => {
+            let row: Option<UserRow> = sqlx::query_as(
+                "update users set name = coalesce($2, name), phone = coalesce($3, phone), updated_at = $4
+                 where id = $1 and deleted_at is null
+                 returning id, name, email, phone, role",
+            )
+            .bind(id)
+            .bind(change.name.as_deref())
+            .bind(change.phone.as_deref())
+            .bind(at.micros())
+            .fetch_optional(&mut *tx)
+            .await?;
+            Ok::<_, Error>(row.map(user))
+        })
+    }
+
+    /// Replaces the hash of a password, if it is still the one that was read.
+    pub(crate) async fn replace_password_hash(
+        &self,
+        id: i64,
+        old: &str,
+        new: &str,
+    ) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            sqlx::query("update users set password_hash = $3 where id = $1 and password_hash = $2")
+                .bind(id)
+                .bind(old)
+                .bind(new)
+                .execute(&mut *tx)
+                .await
+                .map(|_| ())
+                .map_err(Error::from)
+        })
+    }
+
+    /// Deletes a user: forgets who it was, revokes every token, and puts the closure of the wallets into the outbox.
+    /// `false` if there is no such user.
+    pub(crate) async fn delete(
+        &self,
+        id: i64,
+        at: Timestamp,
+        expires_at: i64,
+    ) -> Result<bool, Error> {
+        in_transaction!(&self.database, tx => {
+            let deleted = sqlx::query(
+                "update users
+                 set name = $2, email = '', email_key = null, phone = '', password_hash = '', updated_at = $3, deleted_at = $3
+                 where id = $1 and deleted_at is null",
+            )
+            .bind(id)
+            .bind(DELETED_NAME)
+            .bind(at.micros())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if deleted == 0 {
+                return Ok(false);
+            }
+            sqlx::query("update idempotency set user_json = null where user_id = $1")
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("insert into closures (user_id, requested_at) values ($1, $2)")
+                .bind(id)
+                .bind(at.micros())
+                .execute(&mut *tx)
+                .await?;
+            feed::append_revocation!(tx, "user", id.to_string(), expires_at);
+            Ok::<_, Error>(true)
+        })
+    }
+}
+
+impl NewUser<'_> {
+    fn user(&self, id: i64) -> User {
+        User {
+            id,
+            name: self.name.to_owned(),
+            email: self.email.to_owned(),
+            phone: self.phone.to_owned(),
+            role: self.role,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What others follow: revocations by their number, and the outbox of closures.
+
+use auth::{RevokedSubject, UserId};
+use clock::Timestamp;
+use store::{in_transaction, on_read, sqlx};
+
+use super::Store;
+use crate::error::Error;
+
+/// Appends a revocation under the next number. It holds the session head until the commit, so it comes last in a transaction.
+macro_rules! append_revocation {
+    ($tx:ident, $kind:expr, $subject:expr, $expires_at:expr) => {{
+        let seq: i64 =
+            sqlx::query_scalar("update session_head set seq = seq + 1 where one = 1 returning seq")
+                .fetch_one(&mut *$tx)
+                .await?;
+        sqlx::query(
+            "insert into revocations (seq, kind, subject, expires_at) values ($1, $2, $3, $4)",
+        )
+        .bind(seq)
+        .bind($kind)
+        .bind($subject)
+        .bind($expires_at)
+        .execute(&mut *$tx)
+        .await?;
+    }};
+}
+pub(super) use append_revocation;
+
+/// Revocations by number.
+pub(crate) struct Revoked {
+    /// In order.
+    pub(crate) revocations: Vec<auth::Revocation>,
+    /// The number of the last one, or the one that was asked for.
+    pub(crate) cursor: i64,
+}
+
+impl Store {
+    /// Ends one session.
+    pub(crate) async fn end_session(&self, session: &str, expires_at: i64) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            append_revocation!(tx, "session", session, expires_at);
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Revocations with a number after `after` that have not expired by `now_s`, at most `limit`. A cursor from the future was
+    /// drawn from another history, such as one before a backup was restored: it begins anew.
+    pub(crate) async fn revoked_after(
+        &self,
+        after: i64,
+        now_s: i64,
+        limit: usize,
+    ) -> Result<Revoked, Error> {
+        let head: i64 = on_read!(&self.database, pool => {
+            sqlx::query_scalar("select seq from session_head where one = 1").fetch_one(pool).await
+        })?;
+        let after = if after > head { 0 } else { after };
+        if after == head {
+            return Ok(Revoked {
+                revocations: Vec::new(),
+                cursor: head,
+            });
+        }
+        let rows: Vec<(i64, String, String, i64)> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select seq, kind, subject, expires_at from revocations
+                 where seq > $1 and expires_at > $2
+                 order by seq limit $3",
+            )
+            .bind(after)
+            .bind(now_s)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(pool)
+            .await
+        })?;
+        let last = rows.last().map_or(after, |(seq, ..)| *seq);
+        // The page has all there is: what lies between its end and the head has expired.
+        let is_all = rows.len() < limit;
+        let cursor = if is_all { last.max(head) } else { last };
+        let revocations = rows
+            .into_iter()
+            .filter_map(|(_, kind, subject, expires_at)| {
+                Some(auth::Revocation {
+                    subject: subject_of(&kind, subject)?,
+                    expires_at,
+                })
+            })
+            .collect();
+        Ok(Revoked {
+            revocations,
+            cursor,
+        })
+    }
+
+    /// Forgets the revocations that have expired by `now_s`. Returns how many.
+    pub(crate) async fn prune_revocations(&self, now_s: i64) -> Result<u64, Error> {
+        in_transaction!(&self.database, tx => {
+            sqlx::query("delete from revocations where expires_at <= $1")
+                .bind(now_s)
+                .execute(&mut *tx)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(Error::from)
+        })
+    }
+
+    /// Deleted users with an id after `after` of whom the ledger has yet to be told, and since when.
+    pub(crate) async fn closures(
+        &self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, Timestamp)>, Error> {
+        let rows: Vec<(i64, i64)> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select user_id, requested_at from closures where user_id > $1 order by user_id limit $2",
+            )
+            .bind(after)
+            .bind(limit)
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(rows
+            .into_iter()
+            .map(|(user_id, at)| (user_id, Timestamp::from_micros(at)))
+            .collect())
+    }
+
+    /// The ledger has acknowledged.
+    pub(crate) async fn closure_done(&self, user_id: i64) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            sqlx::query("delete from closures where user_id = $1")
+                .bind(user_id)
+                .execute(&mut *tx)
+                .await
+                .map(|_| ())
+                .map_err(Error::from)
+        })
+    }
+}
+
+fn subject_of(kind: &str, subject: String) -> Option<RevokedSubject> {
+    match kind {
+        "user" => subject.parse().ok().map(UserId).map(RevokedSubject::User),
+        _ => Some(RevokedSubject::Session(subject)),
+    }
+}

@@ -1,0 +1,197 @@
+//! What can be done with users, in the order in which a user's life goes: register, log in, look, change, delete.
+
+use std::sync::Arc;
+
+use auth::{RevokedSubject, Role, UserId};
+use clock::Clock;
+use http_server::Page;
+
+use crate::closures::Closures;
+use crate::domain::{Change, Credentials, Registration, User, UserView, Viewer};
+use crate::error::Error;
+use crate::passwords::{Passwords, Verdict};
+use crate::request_hash::RequestHashes;
+use crate::sessions::{Session, Sessions};
+use crate::store::{NewUser, NotAdded, Remember, Remembered, Store};
+
+/// The users. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Users {
+    pub(crate) store: Store,
+    pub(crate) passwords: Passwords,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) closures: Arc<Closures>,
+    pub(crate) request_hashes: Arc<RequestHashes>,
+    pub(crate) clock: Clock,
+}
+
+/// The answer to a registration.
+pub(crate) struct Registered {
+    pub(crate) token: String,
+    /// The user as JSON: kept as text, so that a repeat has the same bytes.
+    pub(crate) user_json: String,
+    /// Whether it was carried out before.
+    pub(crate) replayed: bool,
+}
+
+impl Users {
+    /// Adds a user and begins a session. With a key, a repeat gets the first answer.
+    pub(crate) async fn register(
+        &self,
+        registration: Registration,
+        key: Option<String>,
+    ) -> Result<Registered, Error> {
+        if let Some(replayed) = self.replay(&registration, key.as_deref()).await? {
+            return Ok(replayed);
+        }
+        let email_key = registration.email.key();
+        if self.store.find_by_email(&email_key).await?.is_some() {
+            // It may have been added since the look before, by a twin of this request.
+            let replayed = self.replay(&registration, key.as_deref()).await?;
+            return replayed.ok_or(Error::EmailTaken);
+        }
+        let password_hash = self.passwords.hash(registration.password.clone()).await?;
+        let session = self.sessions.begin();
+        let new = NewUser {
+            name: &registration.name,
+            email: registration.email.as_str(),
+            email_key: &email_key,
+            phone: &registration.phone,
+            password_hash: &password_hash,
+            role: Role::User,
+            at: session.began_at,
+        };
+        let request_hash = self.request_hashes.hash(&registration);
+        let remember = key.as_deref().map(|key| Remember {
+            key,
+            request_hash: &request_hash,
+            session: &session.id,
+        });
+        let json = |user: User| Ok(serde_json::to_string(&user.in_full())?);
+        match self.store.add_user(&new, remember.as_ref(), json).await {
+            Ok((user, user_json)) => Ok(Registered {
+                token: self.sessions.token(&session, user.id, user.role)?,
+                user_json,
+                replayed: false,
+            }),
+            Err(NotAdded::EmailTaken | NotAdded::KeyTaken) => {
+                let replayed = self.replay(&registration, key.as_deref()).await?;
+                replayed.ok_or(Error::EmailTaken)
+            }
+            Err(NotAdded::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The first answer, if this registration was carried out before under this key.
+    async fn replay(
+        &self,
+        registration: &Registration,
+        key: Option<&str>,
+    ) -> Result<Option<Registered>, Error> {
+        let Some(key) = key else {
+            return Ok(None);
+        };
+        let Some(remembered) = self.store.remembered(key).await? else {
+            return Ok(None);
+        };
+        let Remembered {
+            request_hash,
+            user_id,
+            user_json,
+            session,
+            issued_at,
+        } = remembered;
+        if !self.request_hashes.matches(registration, &request_hash) {
+            return Err(Error::KeyReused);
+        }
+        let session = Session {
+            id: session,
+            began_at: issued_at,
+        };
+        Ok(Some(Registered {
+            token: self.sessions.token(&session, user_id, Role::User)?,
+            user_json: user_json.ok_or(Error::DeletedSince)?,
+            replayed: true,
+        }))
+    }
+
+    /// Begins a session. An unknown address takes as long as a wrong password.
+    pub(crate) async fn log_in(
+        &self,
+        credentials: Credentials,
+    ) -> Result<(String, UserView), Error> {
+        let known = match &credentials.email {
+            Some(email) => self.store.find_by_email(&email.key()).await?,
+            None => None,
+        };
+        let hash = known.as_ref().map(|(_, hash)| hash.clone());
+        let verdict = self
+            .passwords
+            .verify(credentials.password.clone(), hash)
+            .await?;
+        let (user, hash) = match (verdict, known) {
+            (Verdict::Right | Verdict::RightButOutdated, Some(known)) => known,
+            _ => return Err(Error::InvalidCredentials),
+        };
+        if verdict == Verdict::RightButOutdated {
+            let new = self.passwords.hash(credentials.password).await?;
+            self.store
+                .replace_password_hash(user.id, &hash, &new)
+                .await?;
+        }
+        let session = self.sessions.begin();
+        let token = self.sessions.token(&session, user.id, user.role)?;
+        Ok((token, user.in_full()))
+    }
+
+    /// Users as `viewer` sees them, the newest first, and where the next page begins.
+    pub(crate) async fn list(
+        &self,
+        viewer: Viewer,
+        page: Page,
+    ) -> Result<(Vec<UserView>, Option<i64>), Error> {
+        let users = self.store.list(page).await?;
+        let next = page.next(users.iter().map(|user| user.id));
+        let seen = users.into_iter().map(|user| user.seen_by(viewer)).collect();
+        Ok((seen, next))
+    }
+
+    /// One user.
+    pub(crate) async fn find(&self, id: i64) -> Result<User, Error> {
+        self.store.find(id).await?.ok_or(Error::NotFound)
+    }
+
+    /// Changes a user: themselves, or anyone for an administrator.
+    pub(crate) async fn change(
+        &self,
+        viewer: Viewer,
+        id: i64,
+        change: Change,
+    ) -> Result<UserView, Error> {
+        self.find(id).await?;
+        if !viewer.may_manage(id) {
+            return Err(Error::MayNotUpdate);
+        }
+        let now = self.clock.now();
+        let changed = self.store.change(id, &change, now).await?;
+        Ok(changed.ok_or(Error::NotFound)?.seen_by(viewer))
+    }
+
+    /// Deletes a user: themselves, or anyone for an administrator. From then on no token of theirs is good, and the ledger
+    /// closes their wallets, now or when it can be reached.
+    pub(crate) async fn delete(&self, viewer: Viewer, id: i64) -> Result<(), Error> {
+        self.find(id).await?;
+        if !viewer.may_manage(id) {
+            return Err(Error::MayNotDelete);
+        }
+        let expires_at = self.sessions.refuse_until();
+        let now = self.clock.now();
+        if !self.store.delete(id, now, expires_at).await? {
+            return Err(Error::NotFound);
+        }
+        self.sessions
+            .lock_out(RevokedSubject::User(UserId(id)), expires_at);
+        self.closures.try_at_once(id).await;
+        Ok(())
+    }
+}
