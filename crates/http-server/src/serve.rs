@@ -37,7 +37,13 @@ pub struct HttpConfig {
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "20", value_parser = seconds)]
     pub shutdown_timeout: Duration,
     /// Connections that are served at once; more wait
-    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000)]
+    // An id of its own: the database has connections too, and clap takes arguments of one id for one argument.
+    #[arg(
+        id = "http_max_connections",
+        long = "max-connections",
+        env = "MAX_CONNECTIONS",
+        default_value_t = 10_000
+    )]
     pub max_connections: usize,
 }
 
