@@ -31,7 +31,7 @@ impl Amount {
 
     /// An amount of `units`, if that is from 1 to [`Amount::MAX`].
     pub fn new(units: i64) -> Result<Amount, InvalidAmount> {
-        if units >= 1 && units <= Self::MAX.0 {
+        if (1..=Self::MAX.0).contains(&units) {
             Ok(Amount(units))
         } else {
             Err(InvalidAmount)

@@ -1,1 +1,126 @@
-//! transaction
+//! The transaction service: what happened to a user's wallets, and what it sums up to.
+//!
+//! Every movement in the ledger's log becomes one row for each user who is part of it, and is counted into the user's
+//! totals, in the transaction that moves the model's position in the log. The model is caught up before it answers.
+//! Beside the log, services may record entries of history that moved no money here; they are marked as such.
+//!
+//! A read walks from `routes` to `store`, which `model` keeps at the head of the log; what an entry means is in `domain`,
+//! what clients write and read in `wire`.
+
+mod config;
+mod domain;
+mod model;
+mod routes;
+mod store;
+mod wire;
+
+pub use config::Config;
+pub use routes::openapi;
+
+use std::time::Duration;
+
+use ::store::{Database, DatabaseConfig, Step};
+use auth::{ServiceIdentity, Verifier};
+use clock::{Clock, Entropy};
+use feed_follower::{Follower, FollowerMetrics};
+use http_server::{Health, Metrics, Program, Service, Workers};
+use service_client::{ConnectOptions, RetryCounters, ServiceClient};
+use user_api::UserClient;
+use wallet_api::LedgerClient;
+
+/// The service's name.
+pub const NAME: &str = "transaction-service";
+
+/// The service as a program.
+pub const PROGRAM: Program = Program {
+    name: NAME,
+    about: "What happened to a user's wallets, and what it sums up to",
+    port_variable: "TRANSACTION_SERVICE_PORT",
+    default_port: 5003,
+};
+
+/// The schema.
+const STEPS: &[Step] = &[Step {
+    version: 1,
+    name: "history",
+    postgres: include_str!("../migrations/postgres/0001_history.sql"),
+    sqlite: include_str!("../migrations/sqlite/0001_history.sql"),
+}];
+
+/// Less than the gateway's 5 seconds, so that this service's own answer reaches the client.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Brings the database's schema to this version's.
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let database = Database::open(config).await?;
+    let result = database.migrate(config, STEPS).await;
+    database.close().await;
+    result
+}
+
+/// Builds the service. It is ready when its database is migrated and it knows the keys that tokens are signed with.
+/// `_entropy` is there because every service is built alike; this one draws nothing.
+pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::Result<Service> {
+    let service_keys = config.keys.service_keys(clock.clone())?;
+    let metrics = Metrics::new()?;
+    let workers = Workers::default();
+    let retries = RetryCounters::new()?;
+    for counters in retries.collectors() {
+        metrics.register(counters)?;
+    }
+    let identity = ServiceIdentity::new(NAME, service_keys.clone());
+    let options = ConnectOptions {
+        timeout: CALL_TIMEOUT,
+        ..ConnectOptions::default()
+    };
+    let connect = |service, url: &str| {
+        let retries = retries.of(service);
+        ServiceClient::new(service, url, identity.clone(), &options, retries)
+    };
+
+    let users = UserClient::new(connect(user_api::SERVICE, &config.user_service_url)?);
+    let verifier = Verifier::new(clock.clone());
+    workers.spawn(|stop| users.follow_sessions(verifier.clone(), stop));
+
+    let database = Database::open(&config.database).await?;
+    let store = store::Store::new(database.clone());
+    let ledger = LedgerClient::new(connect(wallet_api::SERVICE, &config.wallet_service_url)?);
+    let (follower, following) = Follower::new(
+        model::History::new(store.clone()),
+        ledger,
+        FollowerMetrics::register(&metrics)?,
+    );
+    workers.spawn(|stop| following.run(stop));
+
+    Ok(Service {
+        name: NAME,
+        own_health: false,
+        health: health(clock.clone(), database, verifier.clone()),
+        metrics,
+        workers,
+        router: routes::router(routes::App {
+            follower,
+            store,
+            verifier,
+            service_keys,
+            clock,
+        }),
+    })
+}
+
+fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
+    let health = Health::new(NAME, clock);
+    health.require("database", move || {
+        let database = database.clone();
+        async move { database.check(STEPS).await }
+    });
+    health.require("signing_keys", move || {
+        let known = verifier.is_ready();
+        async move {
+            known
+                .then_some(())
+                .ok_or_else(|| "the user service was not reached yet".to_owned())
+        }
+    });
+    health
+}

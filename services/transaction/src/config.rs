@@ -1,0 +1,40 @@
+//! What the transaction service is told from outside.
+
+use std::fmt;
+
+use auth::ServiceKeyConfig;
+use store::DatabaseConfig;
+
+/// The configuration of the transaction service. Its `Debug` shows no secret.
+#[derive(Clone, clap::Args)]
+pub struct Config {
+    /// Where the history is kept.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// The key that services prove themselves with.
+    #[command(flatten)]
+    pub keys: ServiceKeyConfig,
+    /// Where the wallet service is
+    #[arg(
+        long,
+        env = "WALLET_SERVICE_URL",
+        default_value = "http://localhost:5002"
+    )]
+    pub wallet_service_url: String,
+    /// Where the user service is
+    #[arg(
+        long,
+        env = "USER_SERVICE_URL",
+        default_value = "http://localhost:5001"
+    )]
+    pub user_service_url: String,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("wallet_service_url", &self.wallet_service_url)
+            .field("user_service_url", &self.user_service_url)
+            .finish_non_exhaustive()
+    }
+}

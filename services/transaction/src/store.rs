@@ -1,0 +1,236 @@
+//! Where history is kept. The position in the log moves in the transaction that adds the rows.
+
+mod postgres;
+mod record;
+mod sqlite;
+
+pub(crate) use record::{Key, Recorded};
+
+use api_error::ApiError;
+use clock::Timestamp;
+use money::Currency;
+use store::sqlx;
+use store::{Database, on_read};
+
+use crate::domain::{Batch, Kind, Movement, Totals, Wallet};
+
+/// The database did not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("the database failed")]
+pub(crate) struct Error(#[from] sqlx::Error);
+
+impl From<Error> for ApiError {
+    /// It is logged here, once.
+    fn from(error: Error) -> ApiError {
+        tracing::error!(error = &error as &dyn std::error::Error, "no answer");
+        ApiError::unavailable("The database does not answer")
+    }
+}
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, user_id, wallet_id, kind, amount, currency, description, counterparty_wallet_id, balance_after, \
+         payment_id, created_at"
+    };
+}
+use columns;
+
+type Row = (
+    i64,
+    i64,
+    i64,
+    i16,
+    i64,
+    String,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+);
+
+/// A place in a list: what comes after it is older. Recorded entries have large ids and any time, so both are needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    created_at: i64,
+    id: i64,
+}
+
+impl Cursor {
+    /// Before everything.
+    pub(crate) const NEWEST: Cursor = Cursor {
+        created_at: i64::MAX,
+        id: i64::MAX,
+    };
+}
+
+/// The tables. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+impl Store {
+    pub(crate) fn new(database: Database) -> Store {
+        Store { database }
+    }
+
+    /// The last entry of the log that is in the model.
+    pub(crate) async fn position(&self) -> Result<i64, Error> {
+        let sql = "select seq from feed_position where id = 0";
+        Ok(on_read!(&self.database, pool => sqlx::query_scalar(sql).fetch_one(pool).await)?)
+    }
+
+    /// Adds what the log said and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at
+    /// `from`.
+    pub(crate) async fn append(&self, from: i64, to: i64, batch: &Batch) -> Result<bool, Error> {
+        Ok(match &self.database {
+            Database::Postgres(pool) => postgres::append(pool, from, to, batch).await?,
+            Database::Sqlite(pools) => sqlite::append(&pools.write, from, to, batch).await?,
+        })
+    }
+
+    /// The row with this id.
+    pub(crate) async fn find(&self, id: i64) -> Result<Option<Movement>, Error> {
+        let sql = concat!("select ", columns!(), " from history where id = $1");
+        let row: Option<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(id).fetch_optional(pool).await
+        })?;
+        Ok(row.map(movement).transpose()?)
+    }
+
+    /// Where a row is in its user's lists.
+    pub(crate) async fn cursor(&self, user_id: i64, id: i64) -> Result<Option<Cursor>, Error> {
+        let sql = "select created_at from history where id = $1 and user_id = $2";
+        let created_at: Option<i64> = on_read!(&self.database, pool => {
+            sqlx::query_scalar(sql).bind(id).bind(user_id).fetch_optional(pool).await
+        })?;
+        Ok(created_at.map(|created_at| Cursor { created_at, id }))
+    }
+
+    /// At most `limit` rows of a user, the newest first.
+    pub(crate) async fn of_user(
+        &self,
+        user_id: i64,
+        after: Cursor,
+        limit: i64,
+    ) -> Result<Vec<Movement>, Error> {
+        let sql = concat!(
+            "select ",
+            columns!(),
+            " from history where user_id = $1 and (created_at, id) < ($2, $3) \
+             order by created_at desc, id desc limit $4"
+        );
+        self.list(sql, user_id, after, limit).await
+    }
+
+    /// At most `limit` rows of a wallet, the newest first.
+    pub(crate) async fn of_wallet(
+        &self,
+        wallet_id: i64,
+        after: Cursor,
+        limit: i64,
+    ) -> Result<Vec<Movement>, Error> {
+        let sql = concat!(
+            "select ",
+            columns!(),
+            " from history where wallet_id = $1 and (created_at, id) < ($2, $3) \
+             order by created_at desc, id desc limit $4"
+        );
+        self.list(sql, wallet_id, after, limit).await
+    }
+
+    async fn list(
+        &self,
+        sql: &'static str,
+        owner: i64,
+        after: Cursor,
+        limit: i64,
+    ) -> Result<Vec<Movement>, Error> {
+        let rows: Vec<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql)
+                .bind(owner)
+                .bind(after.created_at)
+                .bind(after.id)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(rows.into_iter().map(movement).collect::<Result<_, _>>()?)
+    }
+
+    /// The wallet with this id.
+    pub(crate) async fn wallet(&self, wallet_id: i64) -> Result<Option<Wallet>, Error> {
+        let sql = "select user_id, currency from wallets where wallet_id = $1";
+        let row: Option<(i64, String)> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(wallet_id).fetch_optional(pool).await
+        })?;
+        let wallet = row.map(|(user_id, code)| {
+            Ok::<_, sqlx::Error>(Wallet {
+                wallet_id,
+                user_id,
+                currency: currency(&code)?,
+            })
+        });
+        Ok(wallet.transpose()?)
+    }
+
+    /// What a user's entries of one currency sum up to.
+    pub(crate) async fn totals(&self, user_id: i64, currency: Currency) -> Result<Totals, Error> {
+        let sql = "select entries, topup, payment, sent, received, withdrawal \
+                   from totals where user_id = $1 and currency = $2";
+        let row: Option<(i64, i64, i64, i64, i64, i64)> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(user_id).bind(currency.code()).fetch_optional(pool).await
+        })?;
+        let totals = row.map(
+            |(entries, topup, payment, sent, received, withdrawal)| Totals {
+                entries,
+                topup,
+                payment,
+                sent,
+                received,
+                withdrawal,
+            },
+        );
+        Ok(totals.unwrap_or_default())
+    }
+}
+
+fn movement(row: Row) -> Result<Movement, sqlx::Error> {
+    let (id, user_id, wallet_id, kind, amount, code, description, other, balance, payment_id, at) =
+        row;
+    Ok(Movement {
+        id,
+        user_id,
+        wallet_id,
+        kind: Kind::from_code(kind)
+            .ok_or_else(|| sqlx::Error::Decode(format!("no kind {kind}").into()))?,
+        amount,
+        currency: currency(&code)?,
+        description,
+        counterparty_wallet_id: other,
+        balance_after: balance,
+        payment_id,
+        created_at: Timestamp::from_micros(at),
+    })
+}
+
+fn currency(code: &str) -> Result<Currency, sqlx::Error> {
+    code.parse()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Adds to sums that are there. A sum stays at 2^63 - 1 once it is reached.
+macro_rules! on_totals_conflict {
+    () => {
+        "on conflict (user_id, currency) do update set \
+         entries = t.entries + excluded.entries, \
+         topup = case when t.topup > 9223372036854775807 - excluded.topup then 9223372036854775807 else t.topup + excluded.topup end, \
+         payment = case when t.payment > 9223372036854775807 - excluded.payment then 9223372036854775807 else t.payment + excluded.payment end, \
+         sent = case when t.sent > 9223372036854775807 - excluded.sent then 9223372036854775807 else t.sent + excluded.sent end, \
+         received = case when t.received > 9223372036854775807 - excluded.received then 9223372036854775807 else t.received + excluded.received end, \
+         withdrawal = case when t.withdrawal > 9223372036854775807 - excluded.withdrawal then 9223372036854775807 else t.withdrawal + excluded.withdrawal end"
+    };
+}
+use on_totals_conflict;

@@ -1,0 +1,71 @@
+//! Adding rows on PostgreSQL: one statement, one round trip.
+
+use store::sqlx::{self, PgPool};
+
+use super::on_totals_conflict;
+use crate::domain::{Batch, Movement, Totals};
+
+/// The rows go in only where the position moved. The commit does not wait for the disk: a crash undoes rows and position
+/// together, and then the log is followed from there again.
+const APPEND: &str = concat!(
+    "with moved as (
+        update feed_position set seq = $2 where id = 0 and seq = $1 returning 1
+    ), opened as (
+        insert into wallets (wallet_id, user_id, currency)
+        select v.* from moved, unnest($3::int8[], $4::int8[], $5::text[]) v
+    ), added as (
+        insert into history (id, user_id, wallet_id, kind, amount, currency, description, counterparty_wallet_id,
+            balance_after, payment_id, created_at)
+        select v.* from moved, unnest($6::int8[], $7::int8[], $8::int8[], $9::int2[], $10::int8[], $11::text[],
+            $12::text[], $13::int8[], $14::int8[], $15::int8[], $16::int8[]) v
+    ), counted as (
+        insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal)
+        select v.* from moved, unnest($17::int8[], $18::text[], $19::int8[], $20::int8[], $21::int8[], $22::int8[],
+            $23::int8[], $24::int8[]) v ",
+    on_totals_conflict!(),
+    "
+    )
+    select count(*), set_config('synchronous_commit', 'off', true) from moved"
+);
+
+pub(super) async fn append(pool: &PgPool, from: i64, to: i64, batch: &Batch) -> sqlx::Result<bool> {
+    let (opened, rows) = (&batch.opened, &batch.movements);
+    let column = |field: fn(&Movement) -> i64| rows.iter().map(field).collect::<Vec<_>>();
+    let texts = |field: fn(&Movement) -> &str| rows.iter().map(field).collect::<Vec<_>>();
+    let options = |field: fn(&Movement) -> Option<i64>| rows.iter().map(field).collect::<Vec<_>>();
+    let sums = |field: fn(&Totals) -> i64| batch.totals.values().map(field).collect::<Vec<_>>();
+    let kinds: Vec<i16> = rows.iter().map(|row| row.kind.code()).collect();
+    let wallets: Vec<i64> = opened.iter().map(|wallet| wallet.wallet_id).collect();
+    let owners: Vec<i64> = opened.iter().map(|wallet| wallet.user_id).collect();
+    let wallet_currencies: Vec<&str> = opened.iter().map(|w| w.currency.code()).collect();
+    let users: Vec<i64> = batch.totals.keys().map(|(user_id, _)| *user_id).collect();
+    let currencies: Vec<&str> = batch.totals.keys().map(|(_, code)| code.code()).collect();
+    let (moved, _): (i64, String) = sqlx::query_as(APPEND)
+        .bind(from)
+        .bind(to)
+        .bind(wallets)
+        .bind(owners)
+        .bind(wallet_currencies)
+        .bind(column(|row| row.id))
+        .bind(column(|row| row.user_id))
+        .bind(column(|row| row.wallet_id))
+        .bind(kinds)
+        .bind(column(|row| row.amount))
+        .bind(texts(|row| row.currency.code()))
+        .bind(texts(|row| &row.description))
+        .bind(options(|row| row.counterparty_wallet_id))
+        .bind(options(|row| row.balance_after))
+        .bind(options(|row| row.payment_id))
+        .bind(column(|row| row.created_at.micros()))
+        .bind(users)
+        .bind(currencies)
+        .bind(sums(|totals| totals.entries))
+        .bind(sums(|totals| totals.topup))
+        .bind(sums(|totals| totals.payment))
+        .bind(sums(|totals| totals.sent))
+        .bind(sums(|totals| totals.received))
+        .bind(sums(|totals| totals.withdrawal))
+        .fetch_one(pool)
+        .await?;
+    Ok(moved == 1)
+}

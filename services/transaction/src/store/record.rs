@@ -1,0 +1,108 @@
+//! Entries of history that services record by hand.
+
+use clock::Timestamp;
+use store::{in_transaction, sqlx};
+
+use super::{Error, Row, Store, columns, movement, on_totals_conflict};
+use crate::domain::{Movement, Totals, Wallet};
+use crate::wire::NewRecord;
+
+/// A service's idempotency key.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) service: String,
+    pub(crate) key: String,
+}
+
+/// What became of a record.
+#[derive(Clone, Debug)]
+pub(crate) enum Recorded {
+    /// It is in.
+    Now(Movement),
+    /// It has been in since an earlier request with the same key.
+    Before(Movement),
+    /// The key came with another record before.
+    KeyReused,
+}
+
+/// Draws the next id. Its row is also the lock that makes recording one at a time: a key is looked up after it.
+const NEXT_ID: &str = "update recorded_ids set last = last + 1 where id = 0 returning last";
+
+const FIND_KEY: &str =
+    "select history_id, request_sha256 from recorded_keys where service = $1 and key = $2";
+
+const ADD_KEY: &str =
+    "insert into recorded_keys (service, key, request_sha256, history_id) values ($1, $2, $3, $4)";
+
+const FIND: &str = concat!("select ", columns!(), " from history where id = $1");
+
+const ADD: &str = concat!(
+    "insert into history (id, user_id, wallet_id, kind, amount, currency, description, created_at) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8) returning ",
+    columns!()
+);
+
+const COUNT: &str = concat!(
+    "insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8) ",
+    on_totals_conflict!()
+);
+
+impl Store {
+    /// Adds a record to the history of `wallet` and to its user's totals, once for each key.
+    pub(crate) async fn record(
+        &self,
+        new: &NewRecord,
+        wallet: &Wallet,
+        key: Option<&Key>,
+        at: Timestamp,
+    ) -> Result<Recorded, Error> {
+        let sha256 = new.sha256();
+        let mut totals = Totals::default();
+        totals.add(new.kind, new.amount.units());
+        in_transaction!(&self.database, tx => {
+            let id: i64 = sqlx::query_scalar(NEXT_ID).fetch_one(&mut *tx).await?;
+            if let Some(Key { service, key }) = key {
+                let known: Option<(i64, Vec<u8>)> =
+                    sqlx::query_as(FIND_KEY).bind(service).bind(key).fetch_optional(&mut *tx).await?;
+                if let Some((known_id, known_sha256)) = known {
+                    if known_sha256 != sha256 {
+                        return Ok(Recorded::KeyReused);
+                    }
+                    let row: Row = sqlx::query_as(FIND).bind(known_id).fetch_one(&mut *tx).await?;
+                    return Ok(Recorded::Before(movement(row)?));
+                }
+                sqlx::query(ADD_KEY)
+                    .bind(service)
+                    .bind(key)
+                    .bind(&sha256)
+                    .bind(id)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            let row: Row = sqlx::query_as(ADD)
+                .bind(id)
+                .bind(wallet.user_id)
+                .bind(wallet.wallet_id)
+                .bind(new.kind.code())
+                .bind(new.amount.units())
+                .bind(wallet.currency.code())
+                .bind(&new.description)
+                .bind(at.micros())
+                .fetch_one(&mut *tx)
+                .await?;
+            sqlx::query(COUNT)
+                .bind(wallet.user_id)
+                .bind(wallet.currency.code())
+                .bind(totals.entries)
+                .bind(totals.topup)
+                .bind(totals.payment)
+                .bind(totals.sent)
+                .bind(totals.received)
+                .bind(totals.withdrawal)
+                .execute(&mut *tx)
+                .await?;
+            Ok(Recorded::Now(movement(row)?))
+        })
+    }
+}

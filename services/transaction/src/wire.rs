@@ -1,0 +1,249 @@
+//! The bodies of requests and answers, as clients write and read them.
+
+use api_error::ApiError;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use http_server::{FIELD_CHARS_MAX, Field, text};
+use money::{Amount, Currency};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+
+use crate::domain::{Kind, Movement, Totals};
+
+/// An entry of history that moves no money here.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"wallet_id": 1, "type": "payment", "amount": 50000, "description": "Paid at the old counter"}))]
+pub(crate) struct RecordRequest {
+    /// Whose history.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1)]
+    wallet_id: Field<i64>,
+    /// `topup`, `payment`, `transfer` or `withdrawal`.
+    #[serde(default, rename = "type")]
+    #[schema(value_type = String, required)]
+    kind: Field<String>,
+    /// In the smallest unit of the wallet's currency.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9007199254740991_i64)]
+    amount: Field<Amount>,
+    /// What it was.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 200)]
+    description: Field<String>,
+}
+
+/// The same, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewRecord {
+    pub(crate) wallet_id: i64,
+    pub(crate) kind: Kind,
+    pub(crate) amount: Amount,
+    pub(crate) description: String,
+}
+
+impl RecordRequest {
+    pub(crate) fn parse(self) -> Result<NewRecord, ApiError> {
+        let missing = || {
+            ApiError::bad_request("Missing required fields", "missing_fields")
+                .message("wallet_id, type, amount and description are required")
+        };
+        let empty = matches!(&self.description, Field::Given(said) if said.trim().is_empty());
+        if self.wallet_id.is_missing()
+            || self.kind.is_missing()
+            || self.amount.is_missing()
+            || self.description.is_missing()
+            || empty
+        {
+            return Err(missing());
+        }
+        let wallet_id = self.wallet_id.filter(|id| *id > 0);
+        let wallet_id = wallet_id.or_errors(missing, invalid_wallet)?;
+        let kind = match self.kind {
+            Field::Given(word) => Kind::from_type(&word),
+            _ => None,
+        };
+        let kind = kind.ok_or_else(|| {
+            ApiError::bad_request("Invalid transaction type", "invalid_type")
+                .field("type")
+                .message("type is topup, payment, transfer or withdrawal")
+        })?;
+        let amount = self.amount.or_errors(missing, || {
+            ApiError::bad_request("Invalid amount", "invalid_amount")
+                .field("amount")
+                .message(money::InvalidAmount.to_string())
+        })?;
+        let description = self.description.or_errors(missing, || {
+            ApiError::bad_request("Invalid field", "invalid_field")
+                .field("description")
+                .message("description is text")
+        })?;
+        Ok(NewRecord {
+            wallet_id,
+            kind,
+            amount,
+            description: text(&description, "description", FIELD_CHARS_MAX)?,
+        })
+    }
+}
+
+impl NewRecord {
+    /// Tells whether a request under a known idempotency key is the first one, come again.
+    pub(crate) fn sha256(&self) -> Vec<u8> {
+        // The text comes last, so no two records are written alike.
+        let fields = format!(
+            "v1 {} {} {} {}",
+            self.wallet_id,
+            self.kind.code(),
+            self.amount.units(),
+            self.description
+        );
+        Sha256::digest(fields).to_vec()
+    }
+}
+
+pub(crate) fn invalid_wallet() -> ApiError {
+    ApiError::bad_request("Invalid wallet", "wallet_not_found")
+        .field("wallet_id")
+        .message("There is no such wallet")
+}
+
+/// One movement, as the owner of one wallet sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": 84, "user_id": 1, "wallet_id": 1, "type": "payment", "direction": "out", "amount": 50000, "currency": "IDR", "description": "Payment to Tokopedia", "status": "completed", "balance_after": 950000, "payment_id": 1, "source": "ledger", "created_at": "2026-11-22T08:15:30.123456Z"}))]
+pub(crate) struct TransactionView {
+    id: i64,
+    user_id: i64,
+    wallet_id: i64,
+    /// `topup`, `payment`, `transfer` or `withdrawal`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// `in` when money came into the wallet, `out` when it left.
+    direction: &'static str,
+    /// Positive, in the smallest unit of the currency.
+    amount: i64,
+    /// ISO 4217.
+    currency: String,
+    description: String,
+    /// Always `completed`.
+    status: &'static str,
+    /// The other wallet of a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counterparty_wallet_id: Option<i64>,
+    /// What the wallet held afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance_after: Option<i64>,
+    /// The payment that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<i64>,
+    /// `ledger` for what moved money, `recorded` for what a service wrote down.
+    source: &'static str,
+    /// RFC 3339, in UTC.
+    created_at: String,
+}
+
+impl From<Movement> for TransactionView {
+    fn from(movement: Movement) -> TransactionView {
+        TransactionView {
+            id: movement.id,
+            user_id: movement.user_id,
+            wallet_id: movement.wallet_id,
+            kind: movement.kind.type_word(),
+            direction: if movement.kind.is_in() { "in" } else { "out" },
+            amount: movement.amount,
+            currency: movement.currency.code().to_owned(),
+            status: "completed",
+            counterparty_wallet_id: movement.counterparty_wallet_id,
+            balance_after: movement.balance_after,
+            payment_id: movement.payment_id,
+            source: if movement.is_recorded() {
+                "recorded"
+            } else {
+                "ledger"
+            },
+            created_at: movement.created_at.rfc3339(),
+            description: movement.description,
+        }
+    }
+}
+
+/// One transaction.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TransactionBody {
+    pub(crate) transaction: TransactionView,
+}
+
+impl From<Movement> for TransactionBody {
+    fn from(movement: Movement) -> TransactionBody {
+        TransactionBody {
+            transaction: movement.into(),
+        }
+    }
+}
+
+/// A page of transactions, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TransactionsBody {
+    pub(crate) transactions: Vec<TransactionView>,
+    /// What `before` is for the next page; missing on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i64>,
+}
+
+/// What the caller's transactions of one currency sum up to. A sum that reaches 2^63 - 1 stays there.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"total_transactions": 3, "total_topup": 1050000, "total_payment": 50000, "total_transfer": 0, "net_amount": 1000000, "total_received": 0, "total_withdrawal": 0, "currency": "IDR"}))]
+pub(crate) struct StatsBody {
+    total_transactions: i64,
+    total_topup: i64,
+    total_payment: i64,
+    /// What was sent to others.
+    total_transfer: i64,
+    /// `total_topup - total_payment - total_transfer`
+    net_amount: i64,
+    /// What others sent.
+    total_received: i64,
+    total_withdrawal: i64,
+    /// ISO 4217.
+    currency: String,
+}
+
+impl StatsBody {
+    pub(crate) fn new(totals: Totals, currency: Currency) -> StatsBody {
+        StatsBody {
+            total_transactions: totals.entries,
+            total_topup: totals.topup,
+            total_payment: totals.payment,
+            total_transfer: totals.sent,
+            net_amount: totals.net(),
+            total_received: totals.received,
+            total_withdrawal: totals.withdrawal,
+            currency: currency.code().to_owned(),
+        }
+    }
+}
+
+/// Which figures: `?currency=USD`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StatsQuery {
+    currency: Option<String>,
+}
+
+impl StatsQuery {
+    /// The currency that is asked for.
+    pub(crate) fn currency(
+        query: Result<Query<StatsQuery>, QueryRejection>,
+    ) -> Result<Currency, ApiError> {
+        let wrong = || {
+            ApiError::bad_request("Invalid query", "invalid_query")
+                .field("currency")
+                .message("currency is a code of ISO 4217, such as IDR")
+        };
+        let Query(query) = query.map_err(|_| wrong())?;
+        match query.currency {
+            None => Ok(Currency::IDR),
+            Some(code) => code.parse().map_err(|_| wrong()),
+        }
+    }
+}
