@@ -1,5 +1,9 @@
 //! A ledger in a fresh database, without HTTP in front.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of each test binary, which uses a part of it"
+)]
 
 use std::sync::Arc;
 

@@ -1,0 +1,207 @@
+//! All five services, built and served together.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use auth::ServiceKeyConfig;
+use clock::{Clock, Entropy};
+use http_server::{HttpConfig, Service};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::data::Lock;
+use crate::{Config, Home};
+
+/// How long the start may take until everything is ready.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// The five services, running.
+pub struct Bank {
+    addresses: [SocketAddr; 5],
+    stop: CancellationToken,
+    servers: JoinSet<()>,
+    _lock: Lock,
+}
+
+/// The services in the order of their ports, with the variable that changes the port.
+const PORTS: [(&str, &str); 5] = [
+    ("the gateway", "GATEWAY_PORT"),
+    ("the user service", "USER_SERVICE_PORT"),
+    ("the wallet service", "WALLET_SERVICE_PORT"),
+    ("the transaction service", "TRANSACTION_SERVICE_PORT"),
+    ("the payment service", "PAYMENT_SERVICE_PORT"),
+];
+
+impl Bank {
+    /// Claims the ports and the data folder, migrates, starts, and waits until everything is ready.
+    pub async fn start(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Bank> {
+        let listeners = bind(&config).await?;
+        let mut addresses = [SocketAddr::from(([0, 0, 0, 0], 0)); 5];
+        for (address, listener) in addresses.iter_mut().zip(&listeners) {
+            *address = listener.local_addr()?;
+        }
+        let home = Home::new(&config);
+        let lock = home.lock()?;
+        let secret = match config.secret_key.clone() {
+            Some(secret) => secret,
+            None => home.secret(&entropy)?,
+        };
+        migrate(&home).await?;
+        let keys = ServiceKeyConfig::from_secret(secret);
+        let services = build(&config, &home, &keys, addresses, &clock, &entropy).await?;
+
+        let stop = CancellationToken::new();
+        let mut servers = JoinSet::new();
+        let http = HttpConfig {
+            bind: config.bind,
+            ..HttpConfig::default()
+        };
+        for (service, listener) in services.into_iter().zip(listeners) {
+            servers.spawn(http_server::serve(
+                service,
+                listener,
+                http.clone(),
+                stop.clone(),
+            ));
+        }
+        let bank = Bank {
+            addresses,
+            stop,
+            servers,
+            _lock: lock,
+        };
+        bank.wait_until_ready().await?;
+        Ok(bank)
+    }
+
+    /// Where the gateway listens, as a URL that works on this machine.
+    pub fn gateway_url(&self) -> String {
+        self.url(0)
+    }
+
+    /// The URLs of the gateway and of the user, wallet, transaction and payment services.
+    pub fn urls(&self) -> [String; 5] {
+        std::array::from_fn(|index| self.url(index))
+    }
+
+    fn url(&self, index: usize) -> String {
+        format!("http://localhost:{}", self.addresses[index].port())
+    }
+
+    /// Ends everything in order: the gateway's requests finish with the services'.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.servers.join_next().await.is_some() {}
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let ready = async {
+            for (url, (name, _)) in self.urls().iter().zip(PORTS) {
+                let url = format!(
+                    "{}/readyz",
+                    url.replace("localhost", &self.reachable_host())
+                );
+                while !http
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
+                    tracing::debug!(name, "not ready yet");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        };
+        tokio::time::timeout(START_LIMIT, ready)
+            .await
+            .context("not everything became ready in time; LOG_LEVEL=debug tells more")
+    }
+
+    fn reachable_host(&self) -> String {
+        reachable(self.addresses[0]).ip().to_string()
+    }
+}
+
+/// An address that listens everywhere is reached on this machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    address
+}
+
+async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    let ports = &config.ports;
+    let numbers = [
+        ports.gateway_port,
+        ports.user_port,
+        ports.wallet_port,
+        ports.transaction_port,
+        ports.payment_port,
+    ];
+    let mut listeners = Vec::with_capacity(numbers.len());
+    for (port, (name, variable)) in numbers.into_iter().zip(PORTS) {
+        let listener = TcpListener::bind((config.bind, port)).await.with_context(|| {
+            format!("port {port} for {name} is taken; stop what uses it, or set {variable} to another port")
+        })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+async fn migrate(home: &Home) -> anyhow::Result<()> {
+    user::migrate(&home.database("user")).await?;
+    wallet::migrate(&home.database("wallet")).await?;
+    transaction::migrate(&home.database("transaction")).await?;
+    payment::migrate(&home.database("payment")).await
+}
+
+async fn build(
+    config: &Config,
+    home: &Home,
+    keys: &ServiceKeyConfig,
+    addresses: [SocketAddr; 5],
+    clock: &Clock,
+    entropy: &Entropy,
+) -> anyhow::Result<[Service; 5]> {
+    let url = |index: usize| format!("http://{}", reachable(addresses[index]));
+    let (user_url, wallet_url) = (url(1), url(2));
+    let user = user::Config {
+        demo_data: config.demo_data,
+        admin_email: config.admin_email.clone(),
+        admin_password: config.admin_password.clone(),
+        ..user::Config::new(home.database("user"), keys.clone(), &wallet_url)
+    };
+    let wallet = wallet::Config {
+        database: home.database("wallet"),
+        keys: keys.clone(),
+        user_service_url: user_url.clone(),
+        demo_data: config.demo_data,
+    };
+    let transaction = transaction::Config {
+        database: home.database("transaction"),
+        keys: keys.clone(),
+        user_service_url: user_url.clone(),
+        wallet_service_url: wallet_url.clone(),
+    };
+    let payment = payment::Config {
+        database: home.database("payment"),
+        keys: keys.clone(),
+        user_service_url: user_url,
+        wallet_service_url: wallet_url,
+    };
+    let gateway = gateway::Config {
+        request_timeout: config.request_timeout,
+        ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())
+    };
+    Ok([
+        gateway::build(gateway, clock.clone(), entropy.clone()).await?,
+        user::build(user, clock.clone(), entropy.clone()).await?,
+        wallet::build(wallet, clock.clone(), entropy.clone()).await?,
+        transaction::build(transaction, clock.clone(), entropy.clone()).await?,
+        payment::build(payment, clock.clone(), entropy.clone()).await?,
+    ])
+}

@@ -1,0 +1,144 @@
+//! The whole bank on free ports, with demo data, in a fresh database of either kind.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of each test binary, which uses a part of it"
+)]
+
+use std::time::Duration;
+
+use clock::{Clock, Entropy};
+use local::{Bank, Config, Ports};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testing::{TestClient, TestDatabase};
+
+pub struct TestBank {
+    pub bank: Bank,
+    pub backend: &'static str,
+    pub api: TestClient,
+    pub config: Config,
+    _folder: TempDir,
+    _database: TestDatabase,
+}
+
+pub async fn every_bank() -> Vec<TestBank> {
+    let mut banks = Vec::new();
+    for database in testing::every_database().await {
+        banks.push(TestBank::start(database).await);
+    }
+    banks
+}
+
+impl TestBank {
+    async fn start(database: TestDatabase) -> TestBank {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            data_dir: folder.path().join("data"),
+            database_url: (database.backend == "postgres").then(|| database.config("any").url),
+            bind: [127, 0, 0, 1].into(),
+            ports: Ports {
+                gateway_port: 0,
+                user_port: 0,
+                wallet_port: 0,
+                transaction_port: 0,
+                payment_port: 0,
+            },
+            secret_key: Some(testing::SECRET.to_owned()),
+            demo_data: true,
+            admin_email: Some("admin@example.com".to_owned()),
+            admin_password: Some("a long password".to_owned()),
+            request_timeout: Duration::from_secs(5),
+        };
+        let bank = Bank::start(config.clone(), Clock::system(), Entropy::system())
+            .await
+            .unwrap();
+        TestBank {
+            api: TestClient::new(format!("{}/api/v1", bank.gateway_url())),
+            bank,
+            backend: database.backend,
+            config,
+            _folder: folder,
+            _database: database,
+        }
+    }
+
+    /// A client who is logged in.
+    pub async fn login(&self, email: &str, password: &str) -> TestClient {
+        let body = json!({"email": email, "password": password});
+        let answer = self.api.post("/auth/login", body).await.expect(200);
+        self.api.with_token(answer["token"].as_str().unwrap())
+    }
+
+    /// A new user with a token and their id.
+    pub async fn register(&self, name: &str) -> (TestClient, i64) {
+        let body = json!({"name": name, "email": format!("{name}@example.org"), "phone": "0811", "password": "a long password"});
+        let answer = self.api.post("/auth/register", body).await.expect(201);
+        (
+            self.api.with_token(answer["token"].as_str().unwrap()),
+            answer["user"]["id"].as_i64().unwrap(),
+        )
+    }
+
+    /// A new user with a wallet of this balance.
+    pub async fn customer(&self, name: &str, balance: i64) -> Customer {
+        let (client, user_id) = self.register(name).await;
+        let wallet_id = client.post("/wallets", json!({})).await.expect(201)["wallet"]["id"]
+            .as_i64()
+            .unwrap();
+        if balance > 0 {
+            client
+                .post(
+                    &format!("/wallets/{wallet_id}/topup"),
+                    json!({"amount": balance}),
+                )
+                .await
+                .expect(200);
+        }
+        Customer {
+            client,
+            user_id,
+            wallet_id,
+        }
+    }
+
+    pub async fn assert_whole(&self) {
+        assert!(
+            local::verify::verify(&local::Home::new(&self.config))
+                .await
+                .unwrap(),
+            "{}",
+            self.backend
+        );
+    }
+}
+
+pub struct Customer {
+    pub client: TestClient,
+    pub user_id: i64,
+    pub wallet_id: i64,
+}
+
+impl Customer {
+    pub async fn balance(&self) -> i64 {
+        let path = format!("/wallets/{}/balance", self.wallet_id);
+        self.client.get(&path).await.expect(200)["balance"]
+            .as_i64()
+            .unwrap()
+    }
+
+    pub fn pay(&self, amount: i64) -> Value {
+        json!({"wallet_id": self.wallet_id, "merchant": "Tokopedia", "amount": amount})
+    }
+
+    pub fn transfer(&self, to: &Customer, amount: i64) -> Value {
+        json!({"from_wallet_id": self.wallet_id, "to_user_id": to.user_id, "amount": amount})
+    }
+
+    pub async fn list(&self, path: &str, key: &str) -> Vec<Value> {
+        self.client.get(path).await.expect(200)[key]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+}
