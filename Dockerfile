@@ -1,0 +1,65 @@
+# One file for all five images. SERVICE is user, wallet, transaction, payment or gateway:
+#
+#   docker build --build-arg SERVICE=wallet --tag dompet-wallet .
+#
+# Without the internet, from a binary that is already on this machine:
+#
+#   RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --package wallet --target x86_64-unknown-linux-gnu
+#   install -D target/x86_64-unknown-linux-gnu/release/wallet-service target/image/amd64/wallet
+#   docker build --build-arg SERVICE=wallet --build-arg BUILD=prebuilt --tag dompet-wallet .
+#
+# It needs BuildKit, which leaves out the stage that is not asked for, and with it that stage's base image. There is no
+# `# syntax=` line, because that would be an image to pull too.
+
+# build or prebuilt: the stage that the binary comes from.
+ARG BUILD=build
+
+# --- Compiled here ---
+FROM rust:1.95.0-slim-bookworm AS build
+ARG SERVICE
+WORKDIR /src
+COPY . .
+# The target is named, although it is the machine's own: otherwise the flags would hold for build scripts and procedural
+# macros too, and those cannot be static.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    set -eu; \
+    case "$SERVICE" in \
+        gateway) binary=gateway ;; \
+        user | wallet | transaction | payment) binary="$SERVICE-service" ;; \
+        *) echo "SERVICE is user, wallet, transaction, payment or gateway" >&2; exit 1 ;; \
+    esac; \
+    target="$(rustc -vV | sed -n 's/host: //p')"; \
+    RUSTFLAGS="-C target-feature=+crt-static" \
+        cargo build --release --locked --package "$SERVICE" --bin "$binary" --target "$target"; \
+    install -D --strip "target/$target/release/$binary" /service
+
+# --- Or brought along ---
+FROM scratch AS prebuilt
+ARG SERVICE
+# Set by BuildKit: amd64, arm64.
+ARG TARGETARCH
+COPY target/image/${TARGETARCH}/${SERVICE} /service
+
+# --- The image: one file, no shell, no package ---
+FROM ${BUILD} AS binary
+
+FROM scratch
+ARG SERVICE
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="dompet-${SERVICE}" \
+      org.opencontainers.image.description="The ${SERVICE} of Dompet, a digital wallet" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.vendor="The Dompet authors"
+COPY --from=binary --chmod=0555 /service /service
+# As a number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+# The gateway's and the services' own; a service listens on one of them, or on PORT.
+EXPOSE 5000 5001 5002 5003 5004
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/service", "healthcheck"]
+ENTRYPOINT ["/service"]
+CMD ["serve"]
