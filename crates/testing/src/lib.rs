@@ -4,9 +4,11 @@
 //! either the tests run on SQLite alone and say so; with `REQUIRE_POSTGRES` they fail instead.
 
 mod http;
+mod link;
 mod postgres;
 
 pub use http::{Answer, TestClient, TestServer, wait_until};
+pub use link::Link;
 
 use store::DatabaseConfig;
 

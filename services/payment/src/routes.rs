@@ -231,7 +231,10 @@ impl App {
         refused: fn(Refusal) -> ApiError,
     ) -> Result<(Entry, Replayed), ApiError> {
         match self.ledger.submit(order).await {
-            Ok(Outcome::Accepted { entry, replayed }) => Ok((entry, Replayed(replayed))),
+            // A call that broke on its way was made again; that is nothing to a client that sent no key.
+            Ok(Outcome::Accepted { entry, replayed }) => {
+                Ok((entry, Replayed(replayed && key.0.is_some())))
+            }
             Ok(Outcome::Refused { reason }) => Err(refused(reason)),
             Ok(Outcome::KeyReused) => Err(ApiError::idempotency_key_reused()),
             Err(error) => Err(unknown_outcome(&error, key)),
