@@ -1,0 +1,401 @@
+// Every public endpoint once, with the shape of its answer. The last request holds the folder against the API document, so an
+// endpoint that is added there without a request here makes the run fail.
+
+import { folder, get, post, put, remove } from "./request.mjs";
+import { toBudi, toMerchant, twoPeople } from "./people.mjs";
+import {
+  balance,
+  jwks,
+  list,
+  object,
+  paid,
+  payment,
+  sent,
+  session,
+  stats,
+  toppedUp,
+  transaction,
+  user,
+  wallet,
+} from "./shapes.mjs";
+
+const examples = {
+  user: { id: 1, name: "John Doe", email: "john@example.com", phone: "081234567890" },
+  masked: { id: 2, name: "Jane Smith", email: "j***@example.com", phone: "********7891" },
+  wallet: { id: 1, user_id: 1, balance: 1_000_000, currency: "IDR", status: "active" },
+  payment: {
+    id: 1,
+    user_id: 1,
+    wallet_id: 1,
+    merchant: "Tokopedia",
+    amount: 50_000,
+    currency: "IDR",
+    status: "completed",
+    payment_method: "wallet",
+    created_at: "2026-11-22T08:15:30.123456Z",
+  },
+  transaction: {
+    id: 3,
+    user_id: 1,
+    wallet_id: 1,
+    type: "payment",
+    direction: "out",
+    amount: 50_000,
+    currency: "IDR",
+    description: "Payment to Tokopedia",
+    status: "completed",
+    balance_after: 950_000,
+    created_at: "2026-11-22T08:15:30.123456Z",
+  },
+};
+const token = "eyJhbGciOiJFZERTQSJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl";
+
+const users = folder("Users", "Accounts of people, and their sessions.", [
+  post("Register", "/auth/register", {
+    token: null,
+    about: "Answers with a token, so no log-in has to follow. Registering opens no wallet.",
+    headers: { "Idempotency-Key": "{{register_key}}" },
+    before() {
+      pm.environment.set("register_key", pm.variables.replaceIn("{{$guid}}"));
+      pm.environment.set("third_email", `citra-${pm.variables.replaceIn("{{$guid}}")}@example.com`);
+    },
+    body: { name: "Citra", email: "{{third_email}}", phone: "081200000004", password: "correct horse" },
+    status: 201,
+    shape: session,
+    test() {
+      const { token, user } = pm.response.json();
+      pm.environment.set("third_token", token);
+      pm.environment.set("third_user_id", user.id);
+      pm.test("a user sees their own in full", () => {
+        pm.expect(user.email).to.eql(pm.environment.get("third_email"));
+        pm.expect(user.phone).to.eql("081200000004");
+      });
+      pm.test("the password does not come back", () => {
+        pm.expect(pm.response.text()).to.not.include("correct horse");
+      });
+    },
+    example: { token, user: examples.user },
+  }),
+  get("A new user has no wallet", "/wallets", {
+    token: "third_token",
+    status: 200,
+    test() {
+      pm.test("the list is empty", () => pm.expect(pm.response.json().wallets).to.deep.eql([]));
+    },
+  }),
+  post("Log in", "/auth/login", {
+    token: null,
+    about: "The token is good for 24 hours. Every request after this goes out with it.",
+    body: { email: "{{email}}", password: "correct horse" },
+    status: 200,
+    shape: session,
+    test() {
+      const { token, user } = pm.response.json();
+      pm.environment.set("token", token);
+      pm.environment.set("user_id", user.id);
+    },
+    example: { token, user: examples.user },
+  }),
+  get("The user of the token", "/users/verify", {
+    status: 200,
+    shape: object({ user }),
+    test() {
+      pm.test("it is who logged in", () => {
+        pm.expect(pm.response.json().user.id).to.eql(Number(pm.environment.get("user_id")));
+      });
+    },
+    example: { user: examples.user },
+  }),
+  get("List users", "/users", {
+    about: "Newest first. Of others, e-mail and phone are masked.",
+    status: 200,
+    shape: object({ users: list(user) }),
+    test() {
+      pm.test("nobody's e-mail but one's own is whole", () => {
+        const own = Number(pm.environment.get("user_id"));
+        for (const user of pm.response.json().users) {
+          if (user.id === own) pm.expect(user.email).to.eql(pm.environment.get("email"));
+          else pm.expect(user.email).to.include("***");
+        }
+      });
+    },
+    example: { users: [examples.masked, examples.user] },
+  }),
+  get("Show a user", "/users/{{other_user_id}}", {
+    status: 200,
+    shape: object({ user }),
+    test() {
+      const { user } = pm.response.json();
+      pm.test("of others, e-mail and phone are masked", () => {
+        pm.expect(user.name).to.eql("Budi");
+        pm.expect(user.email).to.eql("b***@example.com");
+        pm.expect(user.phone).to.eql("********0002");
+      });
+    },
+    example: { user: examples.masked },
+  }),
+  put("Change oneself", "/users/{{user_id}}", {
+    about: "Any of `name` and `phone`; what is left out stays.",
+    body: { phone: "081200000009" },
+    status: 200,
+    shape: object({ user }),
+    test() {
+      const { user } = pm.response.json();
+      pm.test("what was named has changed, the rest has not", () => {
+        pm.expect(user.phone).to.eql("081200000009");
+        pm.expect(user.name).to.eql("Ani");
+      });
+    },
+    example: { user: examples.user },
+  }),
+  get("The keys that tokens are signed with", "/.well-known/jwks.json", { token: null, status: 200, shape: jwks }),
+]);
+
+const wallets = folder("Wallets", "What a user has.", [
+  post("Open a wallet", "/wallets", {
+    about: "One for each currency; IDR unless the body names another.",
+    body: { currency: "USD" },
+    status: 201,
+    shape: object({ wallet }),
+    test() {
+      pm.test("it is empty", () => {
+        const { wallet } = pm.response.json();
+        pm.expect([wallet.balance, wallet.currency, wallet.status]).to.deep.eql([0, "USD", "active"]);
+      });
+    },
+    example: { wallet: { ...examples.wallet, balance: 0 } },
+  }),
+  get("List wallets", "/wallets", {
+    status: 200,
+    shape: object({ wallets: list(wallet) }),
+    test() {
+      pm.test("they are the caller's", () => {
+        const { wallets } = pm.response.json();
+        pm.expect(wallets.map((wallet) => wallet.currency)).to.have.members(["IDR", "USD"]);
+        for (const wallet of wallets) pm.expect(wallet.user_id).to.eql(Number(pm.environment.get("user_id")));
+      });
+    },
+    example: { wallets: [examples.wallet] },
+  }),
+  get("Show a wallet", "/wallets/{{wallet_id}}", {
+    status: 200,
+    shape: object({ wallet }),
+    example: { wallet: examples.wallet },
+  }),
+  get("Its balance", "/wallets/{{wallet_id}}/balance", {
+    status: 200,
+    shape: balance,
+    example: { wallet_id: 1, balance: 1_000_000, currency: "IDR" },
+  }),
+  post("Top up", "/wallets/{{wallet_id}}/topup", {
+    about: "Amounts are whole numbers in the smallest unit that the currency uses here; IDR counts whole rupiah.",
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: { amount: 5_000 },
+    status: 200,
+    shape: toppedUp,
+    test() {
+      pm.test("the answer has the new balance", () => pm.expect(pm.response.json().wallet.balance).to.eql(105_000));
+    },
+    example: { message: "Top up successful", wallet: examples.wallet },
+  }),
+]);
+
+const payments = folder("Payments", "Money that goes to merchants and to other users.", [
+  post("Pay a merchant", "/payments/pay", {
+    about: "With an `Idempotency-Key` a repeat is safe: the money moves once, and the first answer comes again.",
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: toMerchant("Tokopedia", 50_000),
+    status: 201,
+    shape: paid,
+    test() {
+      pm.environment.set("payment_id", pm.response.json().payment.id);
+    },
+    example: { message: "Payment successful", payment: examples.payment },
+  }),
+  post("Send to another user", "/payments/transfer", {
+    about: "Into their wallet of the same currency. Both change together or not at all.",
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: toBudi(25_000),
+    status: 201,
+    shape: sent,
+    example: { message: "Transfer successful", from_wallet_id: 1, to_wallet_id: 2, amount: 25_000 },
+  }),
+  get("List payments", "/payments", {
+    about: "The caller's own, newest first.",
+    status: 200,
+    shape: object({ payments: list(payment) }),
+    test() {
+      pm.test("what was just paid is there", () => {
+        pm.expect(pm.response.json().payments[0].id).to.eql(Number(pm.environment.get("payment_id")));
+      });
+    },
+    example: { payments: [examples.payment] },
+  }),
+  get("Show a payment", "/payments/{{payment_id}}", {
+    status: 200,
+    shape: object({ payment }),
+    test() {
+      pm.test("it is what was paid", () => {
+        const { payment } = pm.response.json();
+        pm.expect([payment.merchant, payment.amount]).to.deep.eql(["Tokopedia", 50_000]);
+      });
+    },
+    example: { payment: examples.payment },
+  }),
+]);
+
+const transactions = folder("Transactions", "What happened to the caller's wallets, and what it sums up to.", [
+  get("List transactions", "/transactions", {
+    about: "Newest first. Every top-up, payment and transfer is there as soon as it was answered.",
+    status: 200,
+    shape: object({ transactions: list(transaction) }),
+    test() {
+      const { transactions } = pm.response.json();
+      pm.environment.set("transaction_id", transactions[0].id);
+      pm.test("what was just done is there", () => {
+        pm.expect(transactions.map((t) => t.type)).to.deep.eql(["transfer", "payment", "topup", "topup"]);
+      });
+    },
+    example: { transactions: [examples.transaction] },
+  }),
+  get("A page of one", "/transactions?limit=1", {
+    about: "`next` is what `before` is for the page after.",
+    status: 200,
+    shape: object({ transactions: list(transaction), next: { type: "integer" } }),
+    test() {
+      const { transactions, next } = pm.response.json();
+      pm.environment.set("next_page", next);
+      pm.test("it is the newest", () => {
+        pm.expect(transactions.map((t) => t.id)).to.deep.eql([Number(pm.environment.get("transaction_id"))]);
+      });
+    },
+  }),
+  get("The page after", "/transactions?limit=1&before={{next_page}}", {
+    status: 200,
+    shape: object({ transactions: list(transaction) }),
+    test() {
+      pm.test("it goes on where the first ended", () => {
+        pm.expect(pm.response.json().transactions.map((t) => t.type)).to.deep.eql(["payment"]);
+      });
+    },
+  }),
+  get("Show a transaction", "/transactions/{{transaction_id}}", {
+    status: 200,
+    shape: object({ transaction }),
+    test() {
+      pm.test("it is the transfer that was sent", () => {
+        const { transaction } = pm.response.json();
+        pm.expect([transaction.type, transaction.direction, transaction.amount]).to.deep.eql(["transfer", "out", 25_000]);
+      });
+    },
+    example: { transaction: examples.transaction },
+  }),
+  get("Those of one wallet", "/transactions/wallet/{{wallet_id}}", {
+    status: 200,
+    shape: object({ transactions: list(transaction) }),
+    test() {
+      pm.test("all are the wallet's", () => {
+        for (const transaction of pm.response.json().transactions) {
+          pm.expect(transaction.wallet_id).to.eql(Number(pm.environment.get("wallet_id")));
+        }
+      });
+    },
+    example: { transactions: [examples.transaction] },
+  }),
+  get("Statistics", "/transactions/stats", {
+    about: "`net_amount` is `total_topup - total_payment - total_transfer`.",
+    status: 200,
+    shape: stats,
+    test() {
+      pm.test("net_amount is what it says", () => {
+        const stats = pm.response.json();
+        pm.expect(stats.net_amount).to.eql(stats.total_topup - stats.total_payment - stats.total_transfer);
+      });
+    },
+    example: { total_transactions: 3, total_topup: 1_050_000, total_payment: 50_000, total_transfer: 0, net_amount: 1_000_000 },
+  }),
+]);
+
+const alias = folder("The prefix /api", "Every path exists without the version too, for clients that were made before there was one.", [
+  get("The user of the token", "/users/verify", { prefix: "/api", status: 200, shape: object({ user }) }),
+  get("List wallets", "/wallets", { prefix: "/api", status: 200, shape: object({ wallets: list(wallet) }) }),
+  get("List payments", "/payments", { prefix: "/api", status: 200, shape: object({ payments: list(payment) }) }),
+  get("List transactions", "/transactions", { prefix: "/api", status: 200, shape: object({ transactions: list(transaction) }) }),
+]);
+
+const goodbye = folder("Goodbye", "Tokens that end.", [
+  post("Log in once more", "/auth/login", {
+    token: null,
+    body: { email: "{{email}}", password: "correct horse" },
+    status: 200,
+    test() {
+      pm.environment.set("short_token", pm.response.json().token);
+    },
+  }),
+  post("Log out", "/auth/logout", { token: "short_token", about: "Ends this session, and no other.", status: 204 }),
+  get("The token has ended everywhere", "/wallets", {
+    token: "short_token",
+    about: "Within two seconds, which this request waits for.",
+    before() {
+      setTimeout(() => {}, 2000);
+    },
+    status: 401,
+    error: "Invalid token",
+  }),
+  get("The other session goes on", "/wallets", { status: 200 }),
+  remove("Delete oneself", "/users/{{third_user_id}}", {
+    token: "third_token",
+    about: "The wallets are closed; the money and its history stay.",
+    status: 200,
+    shape: object({ message: { type: "string" } }),
+    test() {
+      pm.test("it says so", () => pm.expect(pm.response.json().message).to.eql("User deleted successfully"));
+    },
+    example: { message: "User deleted successfully" },
+  }),
+  get("A deleted user's token is refused", "/users/verify", {
+    token: "third_token",
+    status: 401,
+    error: "Invalid token",
+  }),
+  get("A deleted user is not found", "/users/{{third_user_id}}", { status: 404, error: "User not found" }),
+]);
+
+const folders = [users, wallets, payments, transactions, alias, goodbye];
+
+/** `GET /users/{id}` and so on: what the folders above ask, with each variable as the document writes it. */
+function asked() {
+  const requests = folders.flatMap((folder) => folder.item).map((item) => item.request);
+  const lines = requests.map(({ method, url }) => {
+    const path = `/${url.path.join("/")}`.replace(/^\/api(\/v1)?/, "");
+    return `${method} ${path.replaceAll(/\{\{\w+\}\}/g, "{}")}`;
+  });
+  return [...new Set(lines)].sort();
+}
+
+const complete = get("Nothing is missing", "/openapi.json", {
+  prefix: "",
+  token: null,
+  about: "Every operation of the API document has a request in this folder.",
+  status: 200,
+});
+complete.event.find((event) => event.listen === "test").script.exec.push(
+  `const asked = ${JSON.stringify(asked(), null, 2)};`,
+  "const documented = Object.entries(pm.response.json().paths)",
+  "  .filter(([path]) => !/^(\\/api(\\/v1)?)?\\/(health|livez|readyz|metrics)$/.test(path))",
+  "  .flatMap(([path, item]) =>",
+  '    Object.keys(item).map((method) => [method, path.replace(/^\\/api(\\/v1)?/, "").replace(/\\{\\w+\\}/g, "{}")]),',
+  "  )",
+  "  .filter(([method]) => /^(get|post|put|patch|delete)$/.test(method))",
+  "  .map(([method, path]) => `${method.toUpperCase()} ${path}`);",
+  'pm.test("every documented operation is asked", () => {',
+  "  pm.expect(documented.filter((operation) => !asked.includes(operation))).to.deep.eql([]);",
+  '  pm.expect(documented, "the document has operations").to.not.be.empty;',
+  "});",
+);
+
+export const endpoints = folder(
+  "Each endpoint",
+  "Every public endpoint once, in an order in which each finds what it needs. Run the folder from its first request.",
+  [folder("Two people", "Who the requests are made by, and whom they meet.", twoPeople(100_000)), ...folders, complete],
+);

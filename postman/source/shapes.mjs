@@ -1,0 +1,82 @@
+// The shapes of contract v1, as JSON schemas. Fields beside these are welcome, so nothing forbids more.
+
+const id = { type: "integer", minimum: 1 };
+const amount = { type: "integer", minimum: 1 };
+const text = { type: "string", minLength: 1 };
+const time = { type: "string", pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$" };
+const currency = { type: "string", pattern: "^[A-Z]{3}$" };
+
+/** An object that has all of these. */
+export const object = (properties) => ({ type: "object", required: Object.keys(properties), properties });
+export const list = (items) => ({ type: "array", items });
+export const word = (...words) => ({ type: "string", enum: words });
+
+export const user = object({ id, name: text, email: text, phone: text });
+export const session = object({ token: text, user });
+
+export const wallet = object({
+  id,
+  user_id: id,
+  balance: { type: "integer", minimum: 0 },
+  currency,
+  status: word("active", "frozen", "closed"),
+});
+export const balance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency });
+export const toppedUp = object({ message: word("Top up successful"), wallet });
+
+export const payment = object({
+  id,
+  user_id: id,
+  wallet_id: id,
+  merchant: text,
+  amount,
+  status: text,
+  payment_method: word("wallet"),
+  created_at: time,
+});
+export const paid = object({ message: word("Payment successful"), payment });
+export const sent = object({
+  message: word("Transfer successful"),
+  from_wallet_id: id,
+  to_wallet_id: id,
+  amount,
+});
+
+export const transaction = object({
+  id,
+  user_id: id,
+  wallet_id: id,
+  type: word("topup", "payment", "transfer", "withdrawal"),
+  direction: word("in", "out"),
+  amount,
+  currency,
+  description: text,
+  status: text,
+  balance_after: { type: "integer", minimum: 0 },
+  created_at: time,
+});
+const sum = { type: "integer" };
+export const stats = object({
+  total_transactions: sum,
+  total_topup: sum,
+  total_payment: sum,
+  total_transfer: sum,
+  net_amount: sum,
+});
+
+const state = word("healthy", "unhealthy", "unreachable");
+export const gatewayHealth = object({
+  service: word("api-gateway"),
+  status: word("healthy", "degraded"),
+  services: object({
+    "user-service": state,
+    "wallet-service": state,
+    "transaction-service": state,
+    "payment-service": state,
+  }),
+});
+export const serviceHealth = object({ service: text, status: word("healthy"), timestamp: time });
+
+export const jwks = object({
+  keys: { ...list(object({ kid: text, kty: word("OKP"), crv: word("Ed25519"), x: text })), minItems: 1 },
+});
