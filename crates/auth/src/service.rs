@@ -66,23 +66,31 @@ impl ServiceKeyConfig {
 
     /// The key that services share.
     pub fn service_keys(&self, clock: Clock) -> anyhow::Result<ServiceKeys> {
-        let (secret, previous) = match &self.service_key {
+        let (secret, previous) = match given(&self.service_key) {
             Some(key) => (Some(key), &self.service_key_previous),
-            None => (self.secret_key.as_ref(), &self.secret_key_previous),
+            None => (given(&self.secret_key), &self.secret_key_previous),
         };
         let secret = secret.context("SERVICE_KEY or SECRET_KEY must be set")?;
-        ServiceKeys::from_secrets(secret, previous.as_deref(), clock)
+        ServiceKeys::from_secrets(secret, given(previous), clock)
             .context("SERVICE_KEY or SECRET_KEY")
     }
 
     /// The keys that sign users' tokens; only the user service has them.
     pub fn signing_keys(&self) -> anyhow::Result<SigningKeys> {
-        let secret = self
-            .secret_key
-            .as_deref()
-            .context("SECRET_KEY must be set")?;
-        SigningKeys::from_secrets(secret, self.secret_key_previous.as_deref()).context("SECRET_KEY")
+        let (secret, previous) = self.secret_keys()?;
+        SigningKeys::from_secrets(secret, previous).context("SECRET_KEY")
     }
+
+    /// `SECRET_KEY`, and the one before it.
+    pub fn secret_keys(&self) -> anyhow::Result<(&str, Option<&str>)> {
+        let secret = given(&self.secret_key).context("SECRET_KEY must be set")?;
+        Ok((secret, given(&self.secret_key_previous)))
+    }
+}
+
+/// A variable that is set to nothing, as a compose file or a chart may do, is not set.
+fn given(value: &Option<String>) -> Option<&str> {
+    value.as_deref().filter(|value| !value.is_empty())
 }
 
 /// The key that services share, and during a rotation the one before it.

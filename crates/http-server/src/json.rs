@@ -58,6 +58,13 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // serde would also take an array, with the fields in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(
+            ApiError::bad_request("Invalid request body", "invalid_body")
+                .message("The body is a JSON object"),
+        );
+    }
     serde_json::from_slice(body).map_err(|error| {
         let detail = error.to_string();
         let code = if detail.starts_with("unknown field") {

@@ -1,7 +1,6 @@
 //! Tells whether two registrations are the same, without keeping what they said: an HMAC-SHA256 (RFC 2104) under a key that
 //! is derived from `SECRET_KEY`. A plain hash would let whoever reads the database guess passwords at full speed.
 
-use anyhow::Context as _;
 use auth::ServiceKeyConfig;
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -18,17 +17,10 @@ pub(crate) struct RequestHashes {
 
 impl RequestHashes {
     pub(crate) fn new(config: &ServiceKeyConfig) -> anyhow::Result<RequestHashes> {
-        let secret = config
-            .secret_key
-            .as_deref()
-            .context("SECRET_KEY must be set")?;
+        let (secret, previous) = config.secret_keys()?;
         Ok(RequestHashes {
             current: derive(secret)?,
-            previous: config
-                .secret_key_previous
-                .as_deref()
-                .map(derive)
-                .transpose()?,
+            previous: previous.map(derive).transpose()?,
         })
     }
 

@@ -1,0 +1,14 @@
+//! The user service as its clients see it: over a socket, on every database.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod bad_input;
+mod closures;
+mod contract;
+mod documents;
+mod idempotency;
+mod passwords;
+mod sessions;
+mod start;
+mod support;
+mod tokens;
