@@ -184,7 +184,7 @@ impl Bank {
         let now = self.clock.now();
         let yesterday = Timestamp::from_micros(now.micros() - 86_400_000_000);
         vec![
-            (String::new(), "Token is missing"),
+            (String::new(), "Invalid token"),
             ("nonsense".to_owned(), "Invalid token"),
             (self.token(user_id) + "x", "Invalid token"),
             (sign(&foreign, at(now)), "Invalid token"),
