@@ -110,6 +110,8 @@ impl Program {
         let listener = TcpListener::bind((args.http.bind, port))
             .await
             .with_context(|| format!("cannot listen on port {port}; set PORT to another"))?;
+        // Where port 0 was asked for, the one that the system chose.
+        let port = listener.local_addr()?.port();
         let service = build(args.config).await?;
         tracing::info!(service = self.name, port, "serving");
         serve(service, listener, args.http, stop).await;

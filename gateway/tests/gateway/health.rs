@@ -1,0 +1,64 @@
+//! How the whole system is.
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::world::{World, nobody};
+
+#[tokio::test]
+async fn healthy_when_every_service_is() {
+    let world = World::start().await;
+    for path in ["/health", "/api/health", "/api/v1/health"] {
+        let report = world.client.get(path).await.expect(200);
+        assert_eq!(
+            report,
+            json!({
+                "service": "api-gateway",
+                "status": "healthy",
+                "services": {
+                    "user-service": "healthy",
+                    "wallet-service": "healthy",
+                    "transaction-service": "healthy",
+                    "payment-service": "healthy",
+                },
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn degraded_when_one_answers_badly_and_one_not_at_all() {
+    let nobody = nobody().await;
+    let world = World::with(|config| config.payment_service_url = nobody).await;
+    world
+        .service("wallet-service")
+        .set_health(StatusCode::SERVICE_UNAVAILABLE);
+    let report = world.client.get("/health").await.expect(503);
+    assert_eq!(report["status"], "degraded");
+    assert_eq!(
+        report["services"],
+        json!({
+            "user-service": "healthy",
+            "wallet-service": "unhealthy",
+            "transaction-service": "healthy",
+            "payment-service": "unreachable",
+        })
+    );
+    // That services fail is no reason to restart the gateway, or to take it out of rotation.
+    assert_eq!(world.client.get("/livez").await.status, 200);
+    assert_eq!(world.client.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_not_waited_for() {
+    // A listener that never accepts: connections are made, and nothing answers.
+    let (_listener, url) = testing::TestServer::listener().await;
+    let world = World::with(|config| {
+        config.transaction_service_url = url;
+        config.request_timeout = crate::world::SHORT;
+    })
+    .await;
+    let report = world.client.get("/health").await.expect(503);
+    assert_eq!(report["services"]["transaction-service"], "unreachable");
+    assert_eq!(report["services"]["user-service"], "healthy");
+}
