@@ -1,4 +1,8 @@
 //! The payment service over a socket, with the real ledger behind it, on every database.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
 
 mod faults;
 mod input;

@@ -1,0 +1,13 @@
+//! The transaction service over a socket, with the real ledger behind it, on every database.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
+
+mod faults;
+mod history;
+mod input;
+mod record;
+mod stats;
+mod support;
+mod tokens;

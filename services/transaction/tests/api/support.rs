@@ -1,0 +1,147 @@
+//! A transaction service on a ledger, and clients of it.
+
+use clock::Entropy;
+use money::Amount;
+use serde_json::Value;
+use store::{Database, in_transaction, sqlx};
+use test_bank::{Bank, Customer, ready};
+use testing::{Answer, TestClient, TestDatabase, TestServer, every_database};
+use wallet_api::{Entry, Operation};
+
+/// A transaction service and everything that it stands on.
+pub(crate) struct World {
+    pub(crate) bank: Bank,
+    api: TestClient,
+    _server: TestServer,
+    database: TestDatabase,
+}
+
+/// One on each database that this machine has.
+pub(crate) async fn every_world() -> Vec<World> {
+    let mut worlds = Vec::new();
+    for database in every_database().await {
+        worlds.push(World::start(database).await);
+    }
+    worlds
+}
+
+impl World {
+    pub(crate) async fn start(database: TestDatabase) -> World {
+        let bank = Bank::start(&database).await;
+        transaction::migrate(&database.config("transaction"))
+            .await
+            .unwrap();
+        let (server, api) = instance(&bank, &database).await;
+        World {
+            bank,
+            api,
+            _server: server,
+            database,
+        }
+    }
+
+    /// One more process on the same database.
+    pub(crate) async fn another(&self) -> (TestServer, TestClient) {
+        instance(&self.bank, &self.database).await
+    }
+
+    /// Changes the service's own database behind its back.
+    pub(crate) async fn execute(&self, statements: &[&'static str]) {
+        let config = self.database.config("transaction");
+        let database = Database::open(&config).await.unwrap();
+        let done: Result<(), sqlx::Error> = async {
+            in_transaction!(&database, tx => {
+                for statement in statements {
+                    sqlx::query(*statement).execute(&mut *tx).await?;
+                }
+                Ok(())
+            })
+        }
+        .await;
+        done.unwrap();
+        database.close().await;
+    }
+
+    /// A client without a token.
+    pub(crate) fn nobody(&self) -> &TestClient {
+        &self.api
+    }
+
+    pub(crate) fn client(&self, customer: &Customer) -> TestClient {
+        self.api.with_token(&customer.token)
+    }
+
+    /// A client that is another service.
+    pub(crate) fn service(&self, name: &'static str) -> TestClient {
+        self.api.with_token(self.bank.service_token(name))
+    }
+
+    pub(crate) async fn pay(&self, who: &Customer, merchant: &str, amount: i64) -> Entry {
+        let operation = Operation::Pay {
+            wallet_id: who.wallet_id,
+            user_id: who.user_id,
+            merchant: merchant.to_owned(),
+            amount: Amount::new(amount).unwrap(),
+        };
+        self.bank.carry_out(operation).await
+    }
+
+    pub(crate) async fn send(&self, from: &Customer, to: &Customer, amount: i64) -> Entry {
+        let operation = Operation::Transfer {
+            from_wallet_id: from.wallet_id,
+            user_id: from.user_id,
+            to_user_id: to.user_id,
+            amount: Amount::new(amount).unwrap(),
+        };
+        self.bank.carry_out(operation).await
+    }
+
+    /// The newest page of somebody's transactions.
+    pub(crate) async fn transactions(&self, who: &Customer) -> Vec<Value> {
+        list(&self.client(who), "/transactions").await
+    }
+}
+
+/// The transactions of one page.
+pub(crate) async fn list(client: &TestClient, path: &str) -> Vec<Value> {
+    let page = client.get(path).await.expect(200);
+    page["transactions"].as_array().unwrap().clone()
+}
+
+/// One field of each.
+pub(crate) fn each(transactions: &[Value], field: &str) -> Vec<Value> {
+    let field = transactions
+        .iter()
+        .map(|transaction| transaction[field].clone());
+    field.collect()
+}
+
+async fn instance(bank: &Bank, database: &TestDatabase) -> (TestServer, TestClient) {
+    let config = transaction::Config {
+        database: database.config("transaction"),
+        keys: bank.keys.clone(),
+        wallet_service_url: bank.link.url(),
+        user_service_url: bank.users.url(),
+    };
+    let service = transaction::build(config, bank.clock.clone(), Entropy::system()).await;
+    let (listener, url) = TestServer::listener().await;
+    let server = TestServer::start(service.unwrap(), listener);
+    ready(&url).await;
+    (server, TestClient::new(url))
+}
+
+/// Whether the answer says that it is the first one, come again.
+pub(crate) fn is_replayed(answer: &Answer) -> bool {
+    answer
+        .headers
+        .get("idempotency-replayed")
+        .is_some_and(|value| value == "true")
+}
+
+/// Whether the answer says that it may lack the newest entries.
+pub(crate) fn is_behind(answer: &Answer) -> bool {
+    answer
+        .headers
+        .get("x-data-behind")
+        .is_some_and(|value| value == "true")
+}
