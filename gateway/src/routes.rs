@@ -65,6 +65,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/wallets/{id}",                    Wallet),
     row(GET,    "/wallets/{id}/balance",            Wallet),
     row(POST,   "/wallets/{id}/topup",              Wallet).with_key(),
+    row(PUT,    "/wallets/{id}/status",             Wallet),
     row(GET,    "/payments",                        Payment),
     row(GET,    "/payments/{id}",                   Payment),
     row(POST,   "/payments/pay",                    Payment).with_key(),

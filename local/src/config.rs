@@ -1,12 +1,13 @@
 //! What the local mode is told from outside.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 
 /// The local mode's configuration.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Config {
     /// The folder that the data is in
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
@@ -35,6 +36,18 @@ pub struct Config {
     /// Seconds that a request may take at the gateway, retries included
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = http_server::seconds)]
     pub request_timeout: std::time::Duration,
+}
+
+impl fmt::Debug for Config {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("data_dir", &self.data_dir)
+            .field("bind", &self.bind)
+            .field("ports", &self.ports)
+            .field("demo_data", &self.demo_data)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The ports of the contract. 0 takes a free one, for tests.

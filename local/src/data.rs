@@ -17,7 +17,7 @@ use crate::Config;
 const CONNECTIONS: u32 = 5;
 
 /// Where the data is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Home {
     folder: PathBuf,
     database_url: Option<String>,

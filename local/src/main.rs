@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let home = Home::new(&cli.config);
     if let Some(Command::Verify) = cli.command {
-        let whole = local::verify::verify(&home).await?;
+        let whole = local::verify::verify(&home, &mut std::io::stdout()).await?;
         return Ok(if whole {
             ExitCode::SUCCESS
         } else {

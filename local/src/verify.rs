@@ -1,6 +1,6 @@
 //! `dompet verify`: every invariant of the ledger, recomputed from the rows, a line each.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write};
 
 use anyhow::Context as _;
 use store::Database;
@@ -8,8 +8,9 @@ use wallet::store::SqlStore;
 
 use crate::Home;
 
-/// Audits the ledger of a data folder or database, also while it runs. `false` when an invariant fails.
-pub async fn verify(home: &Home) -> anyhow::Result<bool> {
+/// Audits the ledger of a data folder or database, also while it runs, and writes what it saw to `out`. `false` when an
+/// invariant fails.
+pub async fn verify(home: &Home, out: &mut (impl Write + Send)) -> anyhow::Result<bool> {
     anyhow::ensure!(
         home.exists(),
         "there is no ledger: {} holds none; set DATA_DIR or DATABASE_URL",
@@ -17,7 +18,6 @@ pub async fn verify(home: &Home) -> anyhow::Result<bool> {
     );
     let database = Database::open(&home.database("wallet")).await?;
     let store = SqlStore::new(database);
-    let mut out = std::io::stdout();
     writeln!(
         out,
         "Auditing the ledger ({}). Ctrl-C stops it; nothing is changed.",

@@ -5,6 +5,7 @@
 //! in WAL with `synchronous=FULL`: what was committed survives a power cut there too.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -27,7 +28,7 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
 
 /// Which database.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host/database` or `sqlite://path/to/file.db`
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
@@ -42,6 +43,16 @@ pub struct DatabaseConfig {
         default_value_t = 10
     )]
     pub max_connections: u32,
+}
+
+impl fmt::Debug for DatabaseConfig {
+    /// Without the URL, which has a password in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("schema", &self.schema)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
 }
 
 /// SQLite has one writer; readers do not wait for it.
@@ -92,7 +103,8 @@ impl DatabaseConfig {
         self
     }
 
-    fn schema(&self) -> anyhow::Result<Option<&str>> {
+    /// The schema, quoted: `user` is a word of SQL.
+    fn schema(&self) -> anyhow::Result<Option<String>> {
         let Some(schema) = self.schema.as_deref() else {
             return Ok(None);
         };
@@ -101,7 +113,7 @@ impl DatabaseConfig {
             !schema.is_empty() && schema.len() <= 63 && schema.bytes().all(plain),
             "DATABASE_SCHEMA has lower-case letters, digits and _ only"
         );
-        Ok(Some(schema))
+        Ok(Some(format!("\"{schema}\"")))
     }
 }
 
@@ -131,7 +143,7 @@ impl Database {
             Database::Postgres(pool) => {
                 let mut migrator = migrator(steps, |step| step.postgres);
                 if let Some(schema) = config.schema()? {
-                    migrator.create_schema(schema.to_owned());
+                    migrator.create_schema(schema);
                 }
                 migrator.run(pool).await
             }

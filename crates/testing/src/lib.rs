@@ -9,6 +9,7 @@ mod postgres;
 
 pub use http::{Answer, TestClient, TestServer, wait_until};
 pub use link::Link;
+pub use postgres::DurablePostgres;
 
 use store::DatabaseConfig;
 

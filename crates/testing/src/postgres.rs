@@ -1,4 +1,4 @@
-//! A PostgreSQL for tests.
+//! A PostgreSQL for tests, and one with default durability for benchmarks.
 
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use store::sqlx::{self, Connection as _, Executor as _};
 use tokio::sync::OnceCell;
 
@@ -62,7 +63,7 @@ async fn find_server() -> Option<Server> {
             _watchdog: None,
         });
     }
-    let server = binaries().map(|folder| start(&folder));
+    let server = binaries().map(|folder| start(&folder, FAST));
     match server {
         Some(Ok(server)) => Some(server),
         Some(Err(error)) => panic!("the PostgreSQL for tests did not start: {error:#}"),
@@ -99,7 +100,37 @@ fn binaries() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
 }
 
-fn start(programs: &Path) -> anyhow::Result<Server> {
+/// A server of its own with PostgreSQL's default settings, and so default durability; ended with this value, however this process
+/// ends.
+pub struct DurablePostgres {
+    server: Server,
+    programs: PathBuf,
+}
+
+impl DurablePostgres {
+    /// Starts one from the machine's programs.
+    pub async fn start() -> anyhow::Result<DurablePostgres> {
+        let programs = binaries().context("no PostgreSQL on this machine")?;
+        let server = start(&programs, "")?;
+        drop(connect(&format!("{}/postgres", server.base_url)).await);
+        Ok(DurablePostgres { server, programs })
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        format!("{}/postgres", self.server.base_url)
+    }
+
+    /// One of PostgreSQL's programs, such as `pgbench`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+}
+
+/// What tests can do without: nothing of theirs outlives the machine.
+const FAST: &str = "-c fsync=off -c full_page_writes=off";
+
+fn start(programs: &Path, settings: &str) -> anyhow::Result<Server> {
     let folder = tempfile::Builder::new()
         .prefix("dompet-postgres-")
         .tempdir()?
@@ -115,8 +146,7 @@ fn start(programs: &Path) -> anyhow::Result<Server> {
     let port = free_port()?;
     let script = r#"
         "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1 || { cat "$2/log" >&2; rm -rf "$2"; exit 1; }
-        "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 \
-            -c fsync=off -c full_page_writes=off >>"$2/log" 2>&1 &
+        "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 $4 >>"$2/log" 2>&1 &
         server=$!
         echo started
         cat >/dev/null
@@ -128,6 +158,7 @@ fn start(programs: &Path) -> anyhow::Result<Server> {
         .arg(programs)
         .arg(&folder)
         .arg(port.to_string())
+        .arg(settings)
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,10 +1,8 @@
 //! Many at once, through the gateway: no deadlock, nobody below zero, the sum stays zero.
 
-mod support;
-
+use crate::support::every_bank;
 use futures_util::future::join_all;
 use serde_json::json;
-use support::every_bank;
 
 #[tokio::test]
 async fn two_hundred_transfers_both_ways_end_where_they_began() {

@@ -1,9 +1,7 @@
 //! One story through the gateway, on every store: from registering to both sides' histories.
 
-mod support;
-
+use crate::support::every_bank;
 use serde_json::json;
-use support::every_bank;
 
 #[tokio::test]
 async fn a_customer_tops_up_pays_and_sends_money() {
@@ -57,10 +55,14 @@ async fn a_customer_tops_up_pays_and_sends_money() {
         let body =
             json!({"from_wallet_id": wallet_id, "to_user_id": budi.user_id, "amount": 20_000});
         let sent = ani.post("/payments/transfer", body).await.expect(201);
-        assert_eq!(
-            sent,
-            json!({"message": "Transfer successful", "from_wallet_id": wallet_id, "to_wallet_id": budi.wallet_id, "amount": 20_000})
-        );
+        for (name, value) in [
+            ("message", json!("Transfer successful")),
+            ("from_wallet_id", json!(wallet_id)),
+            ("to_wallet_id", json!(budi.wallet_id)),
+            ("amount", json!(20_000)),
+        ] {
+            assert_eq!(sent[name], value, "{sent}");
+        }
 
         // What was promised is in the next read.
         let payments = ani.get("/payments").await.expect(200);

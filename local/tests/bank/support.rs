@@ -1,10 +1,4 @@
 //! The whole bank on free ports, with demo data, in a fresh database of either kind.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a module of each test binary, which uses a part of it"
-)]
-
 use std::time::Duration;
 
 use clock::{Clock, Entropy};
@@ -13,16 +7,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testing::{TestClient, TestDatabase};
 
-pub struct TestBank {
-    pub bank: Bank,
-    pub backend: &'static str,
-    pub api: TestClient,
-    pub config: Config,
+pub(crate) struct TestBank {
+    pub(crate) bank: Bank,
+    pub(crate) backend: &'static str,
+    pub(crate) api: TestClient,
+    pub(crate) config: Config,
     _folder: TempDir,
     _database: TestDatabase,
 }
 
-pub async fn every_bank() -> Vec<TestBank> {
+pub(crate) async fn every_bank() -> Vec<TestBank> {
     let mut banks = Vec::new();
     for database in testing::every_database().await {
         banks.push(TestBank::start(database).await);
@@ -64,14 +58,14 @@ impl TestBank {
     }
 
     /// A client who is logged in.
-    pub async fn login(&self, email: &str, password: &str) -> TestClient {
+    pub(crate) async fn login(&self, email: &str, password: &str) -> TestClient {
         let body = json!({"email": email, "password": password});
         let answer = self.api.post("/auth/login", body).await.expect(200);
         self.api.with_token(answer["token"].as_str().unwrap())
     }
 
     /// A new user with a token and their id.
-    pub async fn register(&self, name: &str) -> (TestClient, i64) {
+    pub(crate) async fn register(&self, name: &str) -> (TestClient, i64) {
         let body = json!({"name": name, "email": format!("{name}@example.org"), "phone": "0811", "password": "a long password"});
         let answer = self.api.post("/auth/register", body).await.expect(201);
         (
@@ -81,7 +75,7 @@ impl TestBank {
     }
 
     /// A new user with a wallet of this balance.
-    pub async fn customer(&self, name: &str, balance: i64) -> Customer {
+    pub(crate) async fn customer(&self, name: &str, balance: i64) -> Customer {
         let (client, user_id) = self.register(name).await;
         let wallet_id = client.post("/wallets", json!({})).await.expect(201)["wallet"]["id"]
             .as_i64()
@@ -102,40 +96,37 @@ impl TestBank {
         }
     }
 
-    pub async fn assert_whole(&self) {
-        assert!(
-            local::verify::verify(&local::Home::new(&self.config))
-                .await
-                .unwrap(),
-            "{}",
-            self.backend
-        );
+    pub(crate) async fn assert_whole(&self) {
+        let mut report = Vec::new();
+        let home = local::Home::new(&self.config);
+        let whole = local::verify::verify(&home, &mut report).await.unwrap();
+        assert!(whole, "{}", String::from_utf8_lossy(&report));
     }
 }
 
-pub struct Customer {
-    pub client: TestClient,
-    pub user_id: i64,
-    pub wallet_id: i64,
+pub(crate) struct Customer {
+    pub(crate) client: TestClient,
+    pub(crate) user_id: i64,
+    pub(crate) wallet_id: i64,
 }
 
 impl Customer {
-    pub async fn balance(&self) -> i64 {
+    pub(crate) async fn balance(&self) -> i64 {
         let path = format!("/wallets/{}/balance", self.wallet_id);
         self.client.get(&path).await.expect(200)["balance"]
             .as_i64()
             .unwrap()
     }
 
-    pub fn pay(&self, amount: i64) -> Value {
+    pub(crate) fn pay(&self, amount: i64) -> Value {
         json!({"wallet_id": self.wallet_id, "merchant": "Tokopedia", "amount": amount})
     }
 
-    pub fn transfer(&self, to: &Customer, amount: i64) -> Value {
+    pub(crate) fn transfer(&self, to: &Customer, amount: i64) -> Value {
         json!({"from_wallet_id": self.wallet_id, "to_user_id": to.user_id, "amount": amount})
     }
 
-    pub async fn list(&self, path: &str, key: &str) -> Vec<Value> {
+    pub(crate) async fn list(&self, path: &str, key: &str) -> Vec<Value> {
         self.client.get(path).await.expect(200)[key]
             .as_array()
             .unwrap()

@@ -1,0 +1,178 @@
+//! Whole payments: clients with keep-alive connections, tokens and idempotency keys, through gateway, payment and wallet
+//! service, everything on this machine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use auth::{Claims, Role, ServiceKeyConfig, SigningKeys, UserId};
+use clock::{Clock, Entropy};
+use local::{Bank, Config, Home, Ports};
+
+use crate::http::Connection;
+use crate::ledger::{Draw, movement, open, seed};
+use crate::{Load, report};
+
+/// Users whose tokens are used; more would measure the checking of signatures, which happens once a token.
+const USERS: i64 = 512;
+
+pub(crate) struct Bench {
+    bank: Bank,
+    on_sqlite: bool,
+    keys: SigningKeys,
+    accounts: i64,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn start(
+        database_url: Option<String>,
+        accounts: i64,
+    ) -> anyhow::Result<Bench> {
+        let folder = tempfile::tempdir()?;
+        let secret = "a secret of the benchmark, longer than 32 bytes";
+        let config = Config {
+            data_dir: folder.path().to_owned(),
+            database_url,
+            bind: [127, 0, 0, 1].into(),
+            ports: Ports {
+                gateway_port: 0,
+                user_port: 0,
+                wallet_port: 0,
+                transaction_port: 0,
+                payment_port: 0,
+            },
+            secret_key: Some(secret.to_owned()),
+            demo_data: false,
+            admin_email: None,
+            admin_password: None,
+            request_timeout: Duration::from_secs(30),
+        };
+        let (ledger, workers) = open(&Home::new(&config).database("wallet")).await?;
+        seed(&ledger, accounts).await?;
+        drop(ledger);
+        workers.finish(Duration::from_secs(5)).await;
+        report::say("starting the five services");
+        let on_sqlite = config.database_url.is_none();
+        let bank = Bank::start(config, Clock::system(), Entropy::system()).await?;
+        Ok(Bench {
+            bank,
+            on_sqlite,
+            keys: ServiceKeyConfig::from_secret(secret).signing_keys()?,
+            accounts,
+            _folder: folder,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        if self.on_sqlite {
+            "payments, local mode on SQLite"
+        } else {
+            "payments through the gateway"
+        }
+    }
+
+    pub(crate) async fn measure(
+        &self,
+        load: Load,
+        waiting: usize,
+        span: Duration,
+    ) -> anyhow::Result<f64> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let done = Arc::new(AtomicU64::new(0));
+        let port = self
+            .bank
+            .gateway_url()
+            .rsplit(':')
+            .next()
+            .unwrap_or_default()
+            .parse()?;
+        let mut callers = Vec::with_capacity(waiting);
+        for number in 0..waiting {
+            let user = i64::try_from(number)? % USERS.min(self.accounts) + 1;
+            let claims = Claims::new(
+                UserId(user),
+                Role::User,
+                format!("bench-{user}"),
+                Clock::system().now(),
+            );
+            let client = Client {
+                port,
+                user,
+                token: self.keys.sign(&claims)?,
+                accounts: self.accounts,
+                load,
+            };
+            callers.push(tokio::spawn(client.run(number, stop.clone(), done.clone())));
+        }
+        // The first seconds warm up: connections, tokens, accounts.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
+        tokio::time::sleep(span).await;
+        let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
+        stop.store(true, Ordering::Relaxed);
+        for caller in callers {
+            caller.await??;
+        }
+        Ok(rate)
+    }
+
+    pub(crate) async fn finish(self) -> anyhow::Result<()> {
+        self.bank.stop().await;
+        Ok(())
+    }
+}
+
+struct Client {
+    port: u16,
+    user: i64,
+    token: String,
+    accounts: i64,
+    load: Load,
+}
+
+impl Client {
+    async fn run(
+        self,
+        number: usize,
+        stop: Arc<AtomicBool>,
+        done: Arc<AtomicU64>,
+    ) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.port).await?;
+        let mut draw = Draw::new(number);
+        let mut request = 0_u64;
+        let run = Clock::system().now().micros();
+        while !stop.load(Ordering::Relaxed) {
+            request += 1;
+            let (_, to) = movement(&mut draw, self.load, self.accounts);
+            let user = self.user;
+            let (path, body) = match to {
+                Some(to) => {
+                    let to = if to == user {
+                        to % self.accounts + 1
+                    } else {
+                        to
+                    };
+                    (
+                        "transfer",
+                        format!(r#"{{"from_wallet_id":{user},"to_user_id":{to},"amount":1}}"#),
+                    )
+                }
+                None => (
+                    "pay",
+                    format!(r#"{{"wallet_id":{user},"merchant":"Tokopedia","amount":1}}"#),
+                ),
+            };
+            let text = format!(
+                "POST /api/v1/payments/{path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+                 idempotency-key: {run}-{number}-{request}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                self.token,
+                body.len()
+            );
+            let status = connection.send(text.as_bytes()).await?;
+            anyhow::ensure!(status == 201, "answered {status}");
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! The ledger alone: callers in the same process, each waiting for its outcome before it asks again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clock::{Clock, Entropy};
+use http_server::{Metrics, Workers};
+use money::{Amount, Currency};
+use store::{Database, DatabaseConfig};
+use wallet::ledger::{Ledger, LedgerMetrics};
+use wallet::store::{STEPS, SqlStore};
+use wallet_api::{ORDERS_MAX, Operation, Order, Outcome};
+
+use crate::{Load, report};
+
+/// What each wallet holds at the start.
+const BALANCE: i64 = 1_000_000_000;
+
+pub(crate) struct Bench {
+    ledger: Ledger,
+    workers: Workers,
+    accounts: i64,
+}
+
+/// A ledger over a database, with its writer.
+pub(crate) async fn open(config: &DatabaseConfig) -> anyhow::Result<(Ledger, Workers)> {
+    let database = Database::open(config).await?;
+    database.migrate(config, STEPS).await?;
+    let workers = Workers::default();
+    let metrics = LedgerMetrics::register(&Metrics::new()?)?;
+    let store = Arc::new(SqlStore::new(database));
+    Ok((
+        Ledger::start(store, Clock::system(), metrics, &workers),
+        workers,
+    ))
+}
+
+/// Opens a wallet for each of the users 1 to `accounts`, whose id is the user's, and fills it.
+pub(crate) async fn seed(ledger: &Ledger, accounts: i64) -> anyhow::Result<()> {
+    report::say(&format!("opening {accounts} wallets"));
+    let entropy = Entropy::system();
+    let order = |operation| Order {
+        key: entropy.uuid_v7(Clock::system().now()),
+        operation,
+    };
+    let amount = Amount::new(BALANCE)?;
+    let users: Vec<i64> = (1..=accounts).collect();
+    for chunk in users.chunks(ORDERS_MAX / 2) {
+        let open = chunk.iter().map(|user_id| {
+            order(Operation::OpenWallet {
+                user_id: *user_id,
+                currency: Currency::IDR,
+            })
+        });
+        expect_accepted(ledger.submit(open.collect()).await?)?;
+        let fill = chunk.iter().map(|id| {
+            order(Operation::TopUp {
+                wallet_id: *id,
+                user_id: *id,
+                amount,
+            })
+        });
+        expect_accepted(ledger.submit(fill.collect()).await?)?;
+    }
+    Ok(())
+}
+
+fn expect_accepted(outcomes: Vec<Outcome>) -> anyhow::Result<()> {
+    for outcome in outcomes {
+        anyhow::ensure!(
+            matches!(outcome, Outcome::Accepted { .. }),
+            "not accepted: {outcome:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Draws numbers quickly; quality does not matter here (Marsaglia's xorshift64).
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    pub(crate) fn new(seed: usize) -> Draw {
+        Draw((seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// From 1 to `max`.
+    pub(crate) fn up_to(&mut self, max: i64) -> i64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % max.unsigned_abs()).cast_signed() + 1
+    }
+}
+
+/// Who pays whom: `None` for the merchant.
+pub(crate) fn movement(draw: &mut Draw, load: Load, accounts: i64) -> (i64, Option<i64>) {
+    let from = draw.up_to(accounts);
+    if load == Load::Hot && draw.up_to(10) > 1 {
+        return (from, None);
+    }
+    let to = draw.up_to(accounts);
+    (
+        from,
+        Some(if to == from { from % accounts + 1 } else { to }),
+    )
+}
+
+impl Bench {
+    pub(crate) async fn prepare(url: &str, accounts: i64) -> anyhow::Result<Bench> {
+        let (ledger, workers) = open(&DatabaseConfig::at(url).in_schema("ledger")).await?;
+        seed(&ledger, accounts).await?;
+        Ok(Bench {
+            ledger,
+            workers,
+            accounts,
+        })
+    }
+
+    pub(crate) async fn measure(
+        &self,
+        load: Load,
+        waiting: usize,
+        span: Duration,
+    ) -> anyhow::Result<f64> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let done = Arc::new(AtomicU64::new(0));
+        let callers: Vec<_> = (0..waiting)
+            .map(|n| {
+                tokio::spawn(call(
+                    self.ledger.clone(),
+                    self.accounts,
+                    load,
+                    n,
+                    stop.clone(),
+                    done.clone(),
+                ))
+            })
+            .collect();
+        // The first second warms up.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
+        tokio::time::sleep(span).await;
+        let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
+        stop.store(true, Ordering::Relaxed);
+        for caller in callers {
+            caller.await??;
+        }
+        Ok(rate)
+    }
+
+    pub(crate) async fn finish(self) -> anyhow::Result<()> {
+        self.workers.finish(Duration::from_secs(5)).await;
+        Ok(())
+    }
+}
+
+async fn call(
+    ledger: Ledger,
+    accounts: i64,
+    load: Load,
+    number: usize,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
+    let (entropy, clock, amount) = (Entropy::system(), Clock::system(), Amount::new(1)?);
+    let mut draw = Draw::new(number);
+    while !stop.load(Ordering::Relaxed) {
+        let operation = match movement(&mut draw, load, accounts) {
+            (from, Some(to)) => Operation::Transfer {
+                from_wallet_id: from,
+                user_id: from,
+                to_user_id: to,
+                amount,
+            },
+            (from, None) => Operation::Pay {
+                wallet_id: from,
+                user_id: from,
+                merchant: "Tokopedia".to_owned(),
+                amount,
+            },
+        };
+        let key = entropy.uuid_v7(clock.now());
+        expect_accepted(ledger.submit(vec![Order { key, operation }]).await?)?;
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! `bench`: how fast the ledger and whole payments are, as ratios to pgbench on the same PostgreSQL in the same run.
+//!
+//! It starts a PostgreSQL of its own with default durability, so that nothing but the machine decides the figures. The
+//! yardstick and what is measured take turns; each figure is the median of its rounds.
+
+mod bank;
+mod http;
+mod ledger;
+mod pgbench;
+mod report;
+
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use testing::DurablePostgres;
+
+use crate::report::Report;
+
+/// Measures Dompet against pgbench
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// How often each measurement is repeated, in alternation
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How many accounts there are
+    #[arg(long, default_value_t = 100_000)]
+    accounts: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
+enum What {
+    /// The ledger alone, without HTTP
+    Ledger,
+    /// Payments through gateway, payment and wallet service
+    Payments,
+    /// Payments in the local mode, on SQLite
+    Local,
+}
+
+/// Which accounts move money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    /// Any to any.
+    Uniform,
+    /// Nine of ten movements go to one merchant.
+    Hot,
+}
+
+impl Load {
+    const ALL: [Load; 2] = [Load::Uniform, Load::Hot];
+
+    fn name(self) -> &'static str {
+        match self {
+            Load::Uniform => "uniform",
+            Load::Hot => "90% to one merchant",
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let span = Duration::from_secs(cli.seconds);
+    report::say("starting a PostgreSQL of its own, with default durability");
+    let postgres = DurablePostgres::start().await?;
+    let yardstick = pgbench::Yardstick::prepare(&postgres, cli.accounts).await?;
+    let mut report = Report::default();
+    let subject = Subject::prepare(&cli, &postgres).await?;
+    for round in 1..=cli.rounds {
+        for load in Load::ALL {
+            report::say(&format!(
+                "round {round} of {}: pgbench, {}",
+                cli.rounds,
+                load.name()
+            ));
+            let best = yardstick.best(load, span)?;
+            for waiting in subject.waiting() {
+                let name = format!("{}, {waiting} waiting", subject.name());
+                report::say(&format!(
+                    "round {round} of {}: {name}, {}",
+                    cli.rounds,
+                    load.name()
+                ));
+                let rate = subject.measure(load, waiting, span).await?;
+                report.add(&name, load, rate, best);
+            }
+        }
+    }
+    subject.finish().await?;
+    report.print()
+}
+
+/// What is measured.
+enum Subject {
+    Ledger(Box<ledger::Bench>),
+    Bank(Box<bank::Bench>),
+}
+
+impl Subject {
+    async fn prepare(cli: &Cli, postgres: &DurablePostgres) -> anyhow::Result<Subject> {
+        Ok(match cli.what {
+            What::Ledger => Subject::Ledger(Box::new(
+                ledger::Bench::prepare(&postgres.url(), cli.accounts).await?,
+            )),
+            What::Payments => Subject::Bank(Box::new(
+                bank::Bench::start(Some(postgres.url()), cli.accounts).await?,
+            )),
+            What::Local => Subject::Bank(Box::new(bank::Bench::start(None, cli.accounts).await?)),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Subject::Ledger(_) => "ledger",
+            Subject::Bank(bench) => bench.name(),
+        }
+    }
+
+    fn waiting(&self) -> &'static [usize] {
+        match self {
+            Subject::Ledger(_) => &[64, 1024],
+            Subject::Bank(_) => &[512],
+        }
+    }
+
+    async fn measure(&self, load: Load, waiting: &usize, span: Duration) -> anyhow::Result<f64> {
+        match self {
+            Subject::Ledger(bench) => bench.measure(load, *waiting, span).await,
+            Subject::Bank(bench) => bench.measure(load, *waiting, span).await,
+        }
+    }
+
+    async fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Subject::Ledger(bench) => bench.finish().await,
+            Subject::Bank(bench) => bench.finish().await,
+        }
+    }
+}

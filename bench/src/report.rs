@@ -1,0 +1,57 @@
+//! What a run came to: progress on the way, a table and a line of JSON at the end.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use serde_json::json;
+
+use crate::Load;
+
+/// Says what is running.
+pub(crate) fn say(what: &str) {
+    // Progress that cannot be shown is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "… {what}");
+}
+
+/// Rates by what was measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    rows: BTreeMap<(String, &'static str), Vec<(f64, f64)>>,
+}
+
+impl Report {
+    /// One round: movements a second, and pgbench's just before.
+    pub(crate) fn add(&mut self, what: &str, load: Load, rate: f64, yardstick: f64) {
+        self.rows
+            .entry((what.to_owned(), load.name()))
+            .or_default()
+            .push((rate, yardstick));
+    }
+
+    pub(crate) fn print(&self) -> anyhow::Result<()> {
+        let mut out = std::io::stdout();
+        writeln!(
+            out,
+            "\n| what | load | movements/s | pgbench/s | ratio |\n|---|---|---|---|---|"
+        )?;
+        let mut lines = Vec::new();
+        for ((what, load), rounds) in &self.rows {
+            let rate = median(rounds.iter().map(|(rate, _)| *rate));
+            let yardstick = median(rounds.iter().map(|(_, yardstick)| *yardstick));
+            let ratio = median(rounds.iter().map(|(rate, yardstick)| rate / yardstick));
+            writeln!(
+                out,
+                "| {what} | {load} | {rate:.0} | {yardstick:.0} | {ratio:.2} |"
+            )?;
+            lines.push(json!({"what": what, "load": load, "per_s": rate.round(), "pgbench_per_s": yardstick.round(), "ratio": ratio}));
+        }
+        writeln!(out, "\n{}", json!({ "results": lines }))?;
+        Ok(())
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

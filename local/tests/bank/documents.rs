@@ -1,0 +1,138 @@
+//! Documents that are made from the code are committed, and are what the code says now.
+//!
+//! After a change: `UPDATE_DOCUMENTS=1 cargo test -p local --test bank documents`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::{Args, Command};
+
+#[test]
+fn the_openapi_document_is_what_the_code_says() {
+    let services = vec![
+        user::openapi(),
+        wallet::openapi(),
+        transaction::openapi(),
+        payment::openapi(),
+    ];
+    let document = gateway::openapi(services).to_pretty_json().unwrap();
+    check("docs/openapi.json", &format!("{document}\n"));
+}
+
+#[test]
+fn the_configuration_document_is_what_the_code_says() {
+    let mut text = String::from(
+        "# Configuration\n\nMade from the code; `UPDATE_DOCUMENTS=1 cargo test -p local --test bank documents` writes it anew.\n\
+         Every setting is an environment variable, and most are options of the command line too (`--help`). A service has the\n\
+         subcommands `serve`, `migrate` (where it has a database) and `healthcheck`.\n",
+    );
+    section(
+        &mut text,
+        "The local mode (`dompet`)",
+        with::<local::Config>(),
+    );
+    section(
+        &mut text,
+        "The gateway (`gateway serve`)",
+        with::<gateway::Config>(),
+    );
+    section(
+        &mut text,
+        "The user service (`user-service serve`)",
+        with::<user::Config>(),
+    );
+    section(
+        &mut text,
+        "The wallet service (`wallet-service serve`)",
+        with::<wallet::Config>(),
+    );
+    section(
+        &mut text,
+        "The transaction service (`transaction-service serve`)",
+        with::<transaction::Config>(),
+    );
+    section(
+        &mut text,
+        "The payment service (`payment-service serve`)",
+        with::<payment::Config>(),
+    );
+    section(
+        &mut text,
+        "Every service: how it listens and ends",
+        with::<http_server::HttpConfig>(),
+    );
+    section(
+        &mut text,
+        "Everything: logs and traces",
+        with::<telemetry::TelemetryConfig>(),
+    );
+    text.push_str(
+        "\n## Ports\n\nA service listens on `PORT`; without it on the variable of its own, and without that on the contract's port.\n\n\
+         | service | variable | port |\n|---|---|---|\n",
+    );
+    for program in [
+        gateway::PROGRAM,
+        user::PROGRAM,
+        wallet::PROGRAM,
+        transaction::PROGRAM,
+        payment::PROGRAM,
+    ] {
+        let _ = writeln!(
+            text,
+            "| {} | `{}` | {} |",
+            program.name, program.port_variable, program.default_port
+        );
+    }
+    check("docs/CONFIGURATION.md", &text);
+}
+
+fn with<C: Args>() -> Command {
+    C::augment_args(Command::new("settings"))
+}
+
+fn section(text: &mut String, title: &str, command: Command) {
+    let _ = write!(
+        text,
+        "\n## {title}\n\n| variable | default | what it is |\n|---|---|---|\n"
+    );
+    for argument in command.get_arguments() {
+        let Some(variable) = argument.get_env() else {
+            continue;
+        };
+        let defaults: Vec<_> = argument
+            .get_default_values()
+            .iter()
+            .map(|value| value.to_string_lossy())
+            .collect();
+        let default = if defaults.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", defaults.join(","))
+        };
+        let help = argument
+            .get_long_help()
+            .or(argument.get_help())
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(!help.is_empty(), "{variable:?} has no help");
+        let _ = writeln!(
+            text,
+            "| `{}` | {default} | {} |",
+            variable.to_string_lossy(),
+            help.replace('\n', " ")
+        );
+    }
+}
+
+fn check(path: &str, expected: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::write(&file, expected).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        committed == expected,
+        "{path} is not what the code says; UPDATE_DOCUMENTS=1 writes it anew"
+    );
+}

@@ -1,0 +1,10 @@
+//! The whole bank through its own doors, on every store: stories, the contract row by row, tokens, bad input, and the
+//! documents that are made from the code. One binary, since each one links everything.
+
+mod concurrency;
+mod contract;
+mod documents;
+mod input;
+mod story;
+mod support;
+mod tokens;
