@@ -76,6 +76,12 @@ impl<M: ReadModel, L: Log> Work<M, L> {
         let mut target = None;
         loop {
             let page = self.log.page(position, LOG_PAGE_MAX).await?;
+            // The position was read first. A log that ends before it has lost entries: an old backup, or another ledger.
+            anyhow::ensure!(
+                page.head >= position,
+                "the log ends at {}, and entry {position} was applied",
+                page.head
+            );
             // Later pages may see a newer head; to chase it would never end under load.
             let target = *target.get_or_insert(page.head);
             if let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) {
