@@ -31,3 +31,74 @@ impl ReadModel for Payments {
         Ok(self.store.append(position, last.seq, &payments).await?)
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
+mod tests {
+    use money::{Amount, Currency};
+    use store::Database;
+    use testing::every_database;
+    use wallet_api::{Event, Side, Transfer, TransferKind};
+
+    use super::*;
+    use crate::STEPS;
+
+    /// Payments and top-ups of one user, in turns.
+    fn log(length: i64) -> Vec<Entry> {
+        let side = |account: i64| Side {
+            account,
+            user_id: (account > 0).then_some(1),
+            balance: 7,
+        };
+        let entries = (1..=length).map(|seq| {
+            let is_payment = seq % 2 == 0;
+            let (wallet, outside) = (side(1), side(-1));
+            Entry {
+                seq,
+                at: seq,
+                event: Event::Transfer(Transfer {
+                    kind: if is_payment {
+                        TransferKind::Payment
+                    } else {
+                        TransferKind::Topup
+                    },
+                    debit: if is_payment { wallet } else { outside },
+                    credit: if is_payment { outside } else { wallet },
+                    amount: Amount::new(seq).unwrap(),
+                    currency: Currency::IDR,
+                    payment_id: is_payment.then_some(seq / 2),
+                    description: is_payment.then(|| "Tokopedia".to_owned()),
+                }),
+            }
+        });
+        entries.collect()
+    }
+
+    #[tokio::test]
+    async fn only_payments_are_kept_each_once_and_for_the_right_position() {
+        for database in every_database().await {
+            let config = database.config("payment");
+            let open = Database::open(&config).await.unwrap();
+            open.migrate(&config, STEPS).await.unwrap();
+            let model = Payments::new(Store::new(open));
+            // More than one statement's worth.
+            let log = log(500);
+            assert!(model.apply(0, &log[..450]).await.unwrap());
+            for position in [0, 449, 451] {
+                assert!(!model.apply(position, &log[450..]).await.unwrap());
+            }
+            assert_eq!(model.position().await.unwrap(), 450);
+            let twice = tokio::join!(model.apply(450, &log[450..]), model.apply(450, &log[450..]));
+            assert_ne!(twice.0.unwrap(), twice.1.unwrap());
+            assert_eq!(model.position().await.unwrap(), 500);
+            for payment in log.iter().filter_map(Payment::of) {
+                let found = model.store.find(payment.id).await.unwrap();
+                assert_eq!(found, Some(payment));
+            }
+            assert_eq!(model.store.find(251).await.unwrap(), None);
+        }
+    }
+}

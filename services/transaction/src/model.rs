@@ -31,3 +31,142 @@ impl ReadModel for History {
         Ok(self.store.append(position, last.seq, &batch).await?)
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
+mod tests {
+    use std::time::Instant;
+
+    use money::{Amount, Currency};
+    use store::Database;
+    use testing::{TestDatabase, every_database};
+    use wallet_api::{Event, Side, Transfer, TransferKind};
+
+    use super::*;
+    use crate::STEPS;
+
+    /// Wallets 1 to `users`, then transfers from each to the next, and payments.
+    fn log(users: i64, transfers: i64) -> Vec<Entry> {
+        let opened = (1..=users).map(|id| Event::WalletOpened {
+            wallet_id: id,
+            user_id: id,
+            currency: Currency::IDR,
+        });
+        let side = |account: i64| Side {
+            account,
+            user_id: (account > 0).then_some(account),
+            balance: 7,
+        };
+        let moved = (0..transfers).map(|count| {
+            let from = count % users + 1;
+            let is_payment = count % 2 == 0;
+            Event::Transfer(Transfer {
+                kind: if is_payment {
+                    TransferKind::Payment
+                } else {
+                    TransferKind::Transfer
+                },
+                debit: side(from),
+                credit: side(if is_payment { -1 } else { from % users + 1 }),
+                amount: Amount::new(3).unwrap(),
+                currency: Currency::IDR,
+                payment_id: is_payment.then_some(count),
+                description: is_payment.then(|| "Tokopedia".to_owned()),
+            })
+        });
+        let entries = opened.chain(moved).zip(1..).map(|(event, seq)| Entry {
+            seq,
+            at: seq,
+            event,
+        });
+        entries.collect()
+    }
+
+    async fn model(database: &TestDatabase) -> History {
+        let config = database.config("transaction");
+        let database = Database::open(&config).await.unwrap();
+        database.migrate(&config, STEPS).await.unwrap();
+        History::new(Store::new(database))
+    }
+
+    #[tokio::test]
+    async fn entries_are_applied_once_although_several_processes_try() {
+        for database in every_database().await {
+            let log = log(10, 400);
+            let models = [
+                model(&database).await,
+                model(&database).await,
+                model(&database).await,
+            ];
+            let follow = |model: &'_ History| {
+                let log = log.clone();
+                let store = model.store.clone();
+                async move {
+                    let model = History::new(store);
+                    let mut applied = 0;
+                    loop {
+                        let position = model.position().await.unwrap();
+                        let rest = &log[usize::try_from(position).unwrap()..];
+                        if rest.is_empty() {
+                            return applied;
+                        }
+                        let page = &rest[..rest.len().min(7)];
+                        if model.apply(position, page).await.unwrap() {
+                            applied += page.len();
+                        }
+                    }
+                }
+            };
+            let applied = futures_util::future::join_all(models.iter().map(follow)).await;
+            assert_eq!(applied.iter().sum::<usize>(), log.len());
+            let store = &models[0].store;
+            let mut expected = Batch::of(&log);
+            for ((user_id, currency), totals) in std::mem::take(&mut expected.totals) {
+                assert_eq!(store.totals(user_id, currency).await.unwrap(), totals);
+            }
+            for movement in expected.movements {
+                assert_eq!(store.find(movement.id).await.unwrap(), Some(movement));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn entries_for_another_position_change_nothing() {
+        for database in every_database().await {
+            let (model, log) = (model(&database).await, log(2, 4));
+            assert!(model.apply(0, &log[..3]).await.unwrap());
+            for position in [0, 2, 4] {
+                assert!(!model.apply(position, &log[3..]).await.unwrap());
+            }
+            assert_eq!(model.position().await.unwrap(), 3);
+            assert_eq!(model.store.find(log[4].seq * 2).await.unwrap(), None);
+            assert!(model.apply(3, &log[3..]).await.unwrap());
+            assert_eq!(model.position().await.unwrap(), 6);
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "a measurement: cargo test --release -p transaction -- --ignored --nocapture apply"]
+    async fn apply_is_fast() {
+        for database in every_database().await {
+            let (model, log) = (model(&database).await, log(20_000, 200_000));
+            let (mut position, mut rows) = (0, 0);
+            let started = Instant::now();
+            for page in log.chunks(2_000) {
+                rows += Batch::of(page).movements.len();
+                assert!(model.apply(position, page).await.unwrap());
+                position = page.last().unwrap().seq;
+            }
+            let micros = started.elapsed().as_micros() as f64;
+            eprintln!(
+                "{}: {:.1} us a row, {:.1} us an entry",
+                database.backend,
+                micros / rows as f64,
+                micros / log.len() as f64
+            );
+        }
+    }
+}

@@ -1,30 +1,15 @@
-//! Adding rows on SQLite: they travel as JSON texts, because a statement for each costs several times as much.
+//! Adding rows on SQLite: many rows a statement, because a statement for each costs several times as much.
 
-use serde::Serialize;
-use store::sqlx::{self, SqlitePool};
+use store::sqlx::{self, QueryBuilder, Sqlite, SqlitePool, Transaction};
 
 use super::on_totals_conflict;
-use crate::domain::Batch;
+use crate::domain::{Batch, Movement};
+
+/// Rows that one statement adds: enough that the way to the database's thread costs little, and few enough that every page has
+/// such statements, whose text is prepared once.
+const ROWS_MAX: usize = 100;
 
 const MOVE: &str = "update feed_position set seq = $2 where id = 0 and seq = $1";
-
-const OPEN: &str = "insert into wallets (wallet_id, user_id, currency)
-    select value ->> 0, value ->> 1, value ->> 2 from json_each($1)";
-
-const ADD: &str = "
-    insert into history (id, user_id, wallet_id, kind, amount, currency, description, counterparty_wallet_id,
-        balance_after, payment_id, created_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10
-    from json_each($1)";
-
-// Without `where true` SQLite takes `on` for the condition of a join.
-const COUNT: &str = concat!(
-    "insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-    from json_each($1) where true ",
-    on_totals_conflict!()
-);
 
 pub(super) async fn append(
     pool: &SqlitePool,
@@ -32,68 +17,86 @@ pub(super) async fn append(
     to: i64,
     batch: &Batch,
 ) -> sqlx::Result<bool> {
-    // The texts are made before the write lock is taken.
-    let steps = [
-        (OPEN, opened(batch)?),
-        (ADD, movements(batch)?),
-        (COUNT, totals(batch)?),
-    ];
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let moved = sqlx::query(MOVE).bind(from).bind(to);
     if moved.execute(&mut *tx).await?.rows_affected() == 0 {
         return Ok(false);
     }
-    for (sql, rows) in steps {
-        sqlx::query(sql).bind(rows).execute(&mut *tx).await?;
+    add_wallets(&mut tx, batch).await?;
+    for rows in batch.movements.chunks(ROWS_MAX) {
+        add_movements(&mut tx, rows).await?;
     }
+    add_totals(&mut tx, batch).await?;
     tx.commit().await?;
     Ok(true)
 }
 
-fn opened(batch: &Batch) -> sqlx::Result<String> {
-    json(
-        batch
-            .opened
-            .iter()
-            .map(|wallet| (wallet.wallet_id, wallet.user_id, wallet.currency)),
-    )
+async fn add_wallets(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::Result<()> {
+    for wallets in batch.opened.chunks(ROWS_MAX) {
+        let mut insert = QueryBuilder::new("insert into wallets (wallet_id, user_id, currency) ");
+        insert.push_values(wallets, |mut row, wallet| {
+            row.push_bind(wallet.wallet_id)
+                .push_bind(wallet.user_id)
+                .push_bind(wallet.currency.code());
+        });
+        execute(tx, insert, wallets.len()).await?;
+    }
+    Ok(())
 }
 
-fn movements(batch: &Batch) -> sqlx::Result<String> {
-    json(batch.movements.iter().map(|row| {
-        (
-            row.id,
-            row.user_id,
-            row.wallet_id,
-            row.kind.code(),
-            row.amount,
-            row.currency,
-            &row.description,
-            row.counterparty_wallet_id,
-            row.balance_after,
-            row.payment_id,
-            row.created_at.micros(),
-        )
-    }))
+async fn add_movements(
+    tx: &mut Transaction<'_, Sqlite>,
+    movements: &[Movement],
+) -> sqlx::Result<()> {
+    let mut insert = QueryBuilder::new(
+        "insert into history (id, user_id, wallet_id, kind, amount, currency, description, \
+         counterparty_wallet_id, balance_after, payment_id, created_at) ",
+    );
+    insert.push_values(movements, |mut row, movement| {
+        row.push_bind(movement.id)
+            .push_bind(movement.user_id)
+            .push_bind(movement.wallet_id)
+            .push_bind(movement.kind.code())
+            .push_bind(movement.amount)
+            .push_bind(movement.currency.code())
+            .push_bind(&movement.description)
+            .push_bind(movement.counterparty_wallet_id)
+            .push_bind(movement.balance_after)
+            .push_bind(movement.payment_id)
+            .push_bind(movement.created_at.micros());
+    });
+    execute(tx, insert, movements.len()).await
 }
 
-fn totals(batch: &Batch) -> sqlx::Result<String> {
-    json(batch.totals.iter().map(|((user_id, currency), sums)| {
-        (
-            user_id,
-            currency,
-            sums.entries,
-            sums.topup,
-            sums.payment,
-            sums.sent,
-            sums.received,
-            sums.withdrawal,
-        )
-    }))
+async fn add_totals(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::Result<()> {
+    let totals: Vec<_> = batch.totals.iter().collect();
+    for totals in totals.chunks(ROWS_MAX) {
+        let mut upsert = QueryBuilder::new(
+            "insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal) ",
+        );
+        upsert.push_values(totals, |mut row, ((user_id, currency), sums)| {
+            row.push_bind(user_id)
+                .push_bind(currency.code())
+                .push_bind(sums.entries)
+                .push_bind(sums.topup)
+                .push_bind(sums.payment)
+                .push_bind(sums.sent)
+                .push_bind(sums.received)
+                .push_bind(sums.withdrawal);
+        });
+        upsert.push(concat!(" ", on_totals_conflict!()));
+        execute(tx, upsert, totals.len()).await?;
+    }
+    Ok(())
 }
 
-/// One array a row, in the order of the columns.
-fn json(rows: impl Iterator<Item: Serialize>) -> sqlx::Result<String> {
-    let rows: Vec<_> = rows.collect();
-    serde_json::to_string(&rows).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+/// Only the text for a full statement is worth keeping.
+async fn execute(
+    tx: &mut Transaction<'_, Sqlite>,
+    mut statement: QueryBuilder<Sqlite>,
+    rows: usize,
+) -> sqlx::Result<()> {
+    let statement = statement.build().persistent(rows == ROWS_MAX);
+    statement.execute(&mut **tx).await?;
+    Ok(())
 }
