@@ -1,5 +1,6 @@
 //! The local process is killed in the middle of load, again and again: what was answered is there once, and what is
 //! repeated with its key is there once.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

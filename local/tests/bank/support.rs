@@ -9,7 +9,6 @@ use testing::{TestClient, TestDatabase};
 
 pub(crate) struct TestBank {
     pub(crate) bank: Bank,
-    pub(crate) backend: &'static str,
     pub(crate) api: TestClient,
     pub(crate) config: Config,
     _folder: TempDir,
@@ -50,7 +49,6 @@ impl TestBank {
         TestBank {
             api: TestClient::new(format!("{}/api/v1", bank.gateway_url())),
             bank,
-            backend: database.backend,
             config,
             _folder: folder,
             _database: database,

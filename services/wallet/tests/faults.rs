@@ -1,5 +1,6 @@
 //! A database that fails before, during and after commits: what was accepted is there once, and what is uncertain is
 //! looked up before anybody is answered.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -41,7 +42,7 @@ fn broken() -> StoreError {
 impl LedgerStore for Faulty {
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
         let number = self.commits.fetch_add(1, Ordering::SeqCst);
-        let fails = number % self.every == 0;
+        let fails = number.is_multiple_of(self.every);
         if fails && self.fault == Fault::Before {
             return Err(broken());
         }

@@ -1,5 +1,6 @@
 //! The rules against a naive model, with any orders in any order: what the one accepts the other accepts, and the
 //! invariants hold after each.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::HashMap;
 

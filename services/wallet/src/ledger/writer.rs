@@ -116,7 +116,14 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let mut books = match self.books.take() {
             Some(books) => books,
-            None => Books::at(self.store.head().await?),
+            None => {
+                // After a failed commit nobody knows whether it was one: the keys tell.
+                let mut books = Books::at(self.store.head().await?);
+                let keys = open_keys(orders, outcomes, 0..orders.len());
+                self.resolve_known(&mut books, &keys, orders, outcomes)
+                    .await?;
+                books
+            }
         };
         self.look_up(&mut books, orders).await?;
         while outcomes.iter().any(Option::is_none) {
