@@ -78,21 +78,19 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    let span = tracing::info_span!(
+    // At the highest level, so that LOG_LEVEL cannot take the trace ids away.
+    let span = tracing::error_span!(
         "request",
         otel.name = %format_args!("{method} {route}"),
         otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
         service = around.service,
-        http.request.method = %method,
+        http.request.method = method_label(&method),
         http.route = route,
         http.response.status_code = tracing::field::Empty,
-        trace_id = tracing::field::Empty,
     );
     telemetry::continue_trace(&span, request.headers());
     let trace_id = telemetry::trace_id(&span);
-    if let Some(trace_id) = &trace_id {
-        span.record("trace_id", trace_id.as_str());
-    }
     let answer = tokio::time::timeout(around.deadline, next.run(request).instrument(span.clone()));
     let mut response = answer.await.unwrap_or_else(|_| {
         ApiError::timeout(format!(
@@ -102,7 +100,11 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
         .into_response()
     });
     let status = response.status();
-    span.record("http.response.status_code", status.as_u16());
+    // OpenTelemetry has no unsigned numbers: one would be exported as text.
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     if let Some(trace_id) = trace_id {
         add_trace_id(&mut response, trace_id);
     }
@@ -110,14 +112,17 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
     around
         .metrics
         .request_finished(method_label(&method), route, status.as_str(), seconds);
-    span.in_scope(|| {
-        if status.is_server_error() {
-            tracing::warn!(status = status.as_u16(), seconds, "request failed");
-        } else {
-            tracing::debug!(status = status.as_u16(), seconds, "request");
-        }
-    });
+    span.in_scope(|| log(around.service, &method, route, status, seconds));
     response
+}
+
+fn log(service: &str, method: &http::Method, route: &str, status: StatusCode, seconds: f64) {
+    let (method, status) = (method_label(method), status.as_u16());
+    if status >= 500 {
+        tracing::warn!(service, method, route, status, seconds, "request failed");
+    } else {
+        tracing::debug!(service, method, route, status, seconds, "request");
+    }
 }
 
 /// A client can invent methods; a metric must not grow with them.

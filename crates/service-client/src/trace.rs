@@ -24,7 +24,8 @@ impl Middleware for PropagateTrace {
             telemetry::inject_trace(&current, request.headers_mut());
             return next.run(request, extensions).await;
         }
-        let span = tracing::info_span!(
+        // At the highest level, so that LOG_LEVEL takes no span out of a trace.
+        let span = tracing::error_span!(
             "call",
             otel.name = %format_args!("{} {}", request.method(), self.service),
             otel.kind = "client",
@@ -38,7 +39,7 @@ impl Middleware for PropagateTrace {
         match &result {
             Ok(response) => {
                 let status = response.status();
-                span.record("http.response.status_code", status.as_u16());
+                span.record("http.response.status_code", i64::from(status.as_u16()));
                 if status.is_client_error() || status.is_server_error() {
                     span.record("otel.status_code", "ERROR");
                 }

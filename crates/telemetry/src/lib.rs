@@ -3,18 +3,18 @@
 //! Trace context is W3C Trace Context. It travels through every hop also when nothing is exported: then spans are made
 //! but not sampled, so that logs and error bodies always have a trace id.
 
+mod context;
+mod lines;
+
+pub use context::{continue_trace, inject_trace, is_recorded, trace_id};
+
 use std::io::IsTerminal;
 
 use anyhow::Context as _;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry::trace::{TraceContextExt, TracerProvider as _};
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -70,20 +70,29 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> anyhow::Result<T
         });
     let lines = match format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+            .event_format(lines::Json)
+            .fmt_fields(lines::NoSpanFields)
             .with_writer(std::io::stderr)
             .boxed(),
         LogFormat::Text => tracing_subscriber::fmt::layer()
+            .event_format(lines::Text)
+            .fmt_fields(lines::NoSpanFields)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr)
             .boxed(),
     };
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("dompet"))
+        // What nobody asks of a span, and every span would pay for.
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false);
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
-        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("dompet")))
+        .with(spans)
         .try_init()
         .context("logs and traces are already set up")?;
     Ok(TelemetryGuard(provider))
@@ -109,71 +118,4 @@ fn tracer_provider(
         .with_sampler(sampler)
         .with_batch_exporter(exporter)
         .build())
-}
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-
-/// Makes `span` a child of the caller's span, if the headers name one.
-pub fn continue_trace(span: &Span, headers: &HeaderMap) {
-    if !headers.contains_key(TRACEPARENT) {
-        return;
-    }
-    let parent = TraceContextPropagator::new().extract(&Headers(headers));
-    if parent.span().span_context().is_valid() {
-        // It fails only where no OpenTelemetry layer is installed, as in most tests.
-        let _ = span.set_parent(parent);
-    }
-}
-
-/// Writes a span's context (`traceparent`, `tracestate`) into the headers of an outgoing request; without a trace they stay as
-/// they are. By hand, because every call does it and the propagator allocates five times.
-pub fn inject_trace(span: &Span, headers: &mut HeaderMap) {
-    let context = span.context();
-    let span = context.span();
-    let context = span.span_context();
-    if !context.is_valid() {
-        return;
-    }
-    let parent = format!(
-        "00-{:032x}-{:016x}-{:02x}",
-        context.trace_id(),
-        context.span_id(),
-        context.trace_flags()
-    );
-    if let Ok(parent) = HeaderValue::try_from(parent) {
-        headers.insert(TRACEPARENT, parent);
-    }
-    // The state belongs to the parent, so a stale one must not stay.
-    headers.remove(TRACESTATE);
-    let state = context.trace_state().header();
-    if !state.is_empty()
-        && let Ok(state) = HeaderValue::try_from(state)
-    {
-        headers.insert(TRACESTATE, state);
-    }
-}
-
-/// Whether a span will be exported.
-pub fn is_recorded(span: &Span) -> bool {
-    span.context().span().is_recording()
-}
-
-/// The trace id of a span as 32 hexadecimal digits, if it is part of a trace.
-pub fn trace_id(span: &Span) -> Option<String> {
-    let context = span.context();
-    let trace_id = context.span().span_context().trace_id();
-    (trace_id != opentelemetry::trace::TraceId::INVALID).then(|| trace_id.to_string())
-}
-
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
 }
