@@ -1,7 +1,7 @@
 //! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
 
 use api_error::{ApiError, ErrorBody};
-use auth::{Caller, Verifier};
+use auth::{BearerScheme, Caller, Verifier};
 use axum::Router;
 use axum::extract::{FromRef, State};
 use clock::{Clock, Entropy};
@@ -9,8 +9,7 @@ use feed_follower::{Follower, Freshness};
 use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
 use service_client::CallError;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi as _};
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet_api::{Entry, LedgerClient, Operation, Order, Outcome, Refusal, idempotency_key};
@@ -54,22 +53,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     modifiers(&BearerScheme),
 )]
 struct Document;
-
-struct BearerScheme;
-
-impl Modify for BearerScheme {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("The token that register and login answer with."))
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}
 
 fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())

@@ -147,26 +147,4 @@ mod tests {
             assert_eq!(model.position().await.unwrap(), 6);
         }
     }
-
-    #[tokio::test]
-    #[ignore = "a measurement: cargo test --release -p transaction -- --ignored --nocapture apply"]
-    async fn apply_is_fast() {
-        for database in every_database().await {
-            let (model, log) = (model(&database).await, log(20_000, 200_000));
-            let (mut position, mut rows) = (0, 0);
-            let started = Instant::now();
-            for page in log.chunks(2_000) {
-                rows += Batch::of(page).movements.len();
-                assert!(model.apply(position, page).await.unwrap());
-                position = page.last().unwrap().seq;
-            }
-            let micros = started.elapsed().as_micros() as f64;
-            eprintln!(
-                "{}: {:.1} us a row, {:.1} us an entry",
-                database.backend,
-                micros / rows as f64,
-                micros / log.len() as f64
-            );
-        }
-    }
 }

@@ -4,14 +4,13 @@
 mod internal;
 
 use api_error::{ApiError, ErrorBody};
-use auth::{Caller, ServiceKeys, Verifier};
+use auth::{BearerScheme, Caller, ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi as _};
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -66,22 +65,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     modifiers(&BearerScheme),
 )]
 struct Document;
-
-struct BearerScheme;
-
-impl Modify for BearerScheme {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("The token that register and login answer with."))
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}
 
 fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())

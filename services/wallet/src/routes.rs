@@ -6,7 +6,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use auth::{ServiceKeys, Verifier};
+use auth::{BearerScheme, ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::FromRef;
 use clock::{Clock, Entropy};
@@ -44,7 +44,7 @@ impl FromRef<Wallets> for ServiceKeys {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(tags((name = "Wallets", description = "Wallets and their balances")))]
+#[openapi(tags((name = "Wallets", description = "Wallets and their balances")), modifiers(&BearerScheme))]
 struct Document;
 
 fn public() -> OpenApiRouter<Wallets> {

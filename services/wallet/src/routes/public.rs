@@ -3,9 +3,9 @@
 use api_error::{ApiError, ErrorBody};
 use auth::{Caller, ServiceCaller};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use http_server::{IdempotencyKey, Json, PathId, REPLAYED_HEADER};
+use http_server::{IdempotencyKey, Json, PathId, Replayed};
 use wallet_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempotency_key};
 
 use super::Wallets;
@@ -16,7 +16,7 @@ use super::wire::{
 use crate::domain::Account;
 
 /// The caller's wallets, oldest first.
-#[utoipa::path(get, path = "/wallets", tag = "Wallets",
+#[utoipa::path(get, path = "/wallets", tag = "Wallets", security(("bearer" = [])),
     responses((status = 200, description = "The caller's own", body = WalletsBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn list(
     State(wallets): State<Wallets>,
@@ -29,7 +29,7 @@ pub(super) async fn list(
 }
 
 /// Opens a wallet for the caller: one a currency.
-#[utoipa::path(post, path = "/wallets", tag = "Wallets", request_body = OpenRequest,
+#[utoipa::path(post, path = "/wallets", tag = "Wallets", security(("bearer" = [])), request_body = OpenRequest,
     responses((status = 201, body = WalletBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(super) async fn open(
     State(wallets): State<Wallets>,
@@ -46,20 +46,21 @@ pub(super) async fn open(
         .ok_or_else(user_unverified)?;
     let key = wallets.key(user_id, "POST /wallets", key);
     let operation = Operation::OpenWallet { user_id, currency };
-    let done = wallets.submit(Order { key, operation }).await?;
+    let done = wallets.submit(key, operation).await?;
     let Event::WalletOpened { wallet_id, .. } = done.event else {
         return Err(ApiError::internal());
     };
     let wallet = Wallet::new(wallet_id, user_id, 0, currency, WalletStatus::Active);
-    Ok(answer(
+    Ok((
         StatusCode::CREATED,
-        WalletBody { wallet },
         done.replayed,
-    ))
+        Json(WalletBody { wallet }),
+    )
+        .into_response())
 }
 
 /// One of the caller's wallets.
-#[utoipa::path(get, path = "/wallets/{id}", tag = "Wallets", params(("id" = i64, Path)),
+#[utoipa::path(get, path = "/wallets/{id}", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)),
     responses((status = 200, body = WalletBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn show(
     State(wallets): State<Wallets>,
@@ -72,7 +73,7 @@ pub(super) async fn show(
 }
 
 /// What one of the caller's wallets holds.
-#[utoipa::path(get, path = "/wallets/{id}/balance", tag = "Wallets", params(("id" = i64, Path)),
+#[utoipa::path(get, path = "/wallets/{id}/balance", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)),
     responses((status = 200, body = BalanceBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn balance(
     State(wallets): State<Wallets>,
@@ -88,7 +89,7 @@ pub(super) async fn balance(
 }
 
 /// Puts money from outside into one of the caller's wallets. Repeating the request with its key is safe.
-#[utoipa::path(post, path = "/wallets/{id}/topup", tag = "Wallets", params(("id" = i64, Path)), request_body = AmountRequest,
+#[utoipa::path(post, path = "/wallets/{id}/topup", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)), request_body = AmountRequest,
     responses((status = 200, body = MovedBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(super) async fn top_up(
@@ -107,7 +108,7 @@ pub(super) async fn top_up(
         user_id,
         amount,
     };
-    let done = wallets.submit(Order { key, operation }).await?;
+    let done = wallets.submit(key, operation).await?;
     let Event::Transfer(transfer) = done.event else {
         return Err(ApiError::internal());
     };
@@ -121,11 +122,11 @@ pub(super) async fn top_up(
             WalletStatus::Active,
         ),
     };
-    Ok(answer(StatusCode::OK, body, done.replayed))
+    Ok((StatusCode::OK, done.replayed, Json(body)).into_response())
 }
 
 /// Takes money out of a wallet on behalf of a service. Not for users, and not behind the gateway.
-#[utoipa::path(post, path = "/wallets/{id}/deduct", tag = "Wallets", params(("id" = i64, Path)), request_body = AmountRequest,
+#[utoipa::path(post, path = "/wallets/{id}/deduct", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)), request_body = AmountRequest,
     responses((status = 200, body = MovedBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn deduct(
     State(wallets): State<Wallets>,
@@ -147,7 +148,7 @@ pub(super) async fn deduct(
         amount,
         description: None,
     };
-    let done = wallets.submit(Order { key, operation }).await?;
+    let done = wallets.submit(key, operation).await?;
     let Event::Transfer(transfer) = done.event else {
         return Err(ApiError::internal());
     };
@@ -162,11 +163,11 @@ pub(super) async fn deduct(
             WalletStatus::Active,
         ),
     };
-    Ok(answer(StatusCode::OK, body, done.replayed))
+    Ok((StatusCode::OK, done.replayed, Json(body)).into_response())
 }
 
 /// Freezes a wallet, or makes it active again. For administrators.
-#[utoipa::path(put, path = "/wallets/{id}/status", tag = "Wallets", params(("id" = i64, Path)), request_body = StatusRequest,
+#[utoipa::path(put, path = "/wallets/{id}/status", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)), request_body = StatusRequest,
     responses((status = 200, body = WalletBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn set_status(
     State(wallets): State<Wallets>,
@@ -185,7 +186,7 @@ pub(super) async fn set_status(
         IdempotencyKey(None),
     );
     let operation = Operation::SetStatus { wallet_id, status };
-    wallets.submit(Order { key, operation }).await?;
+    wallets.submit(key, operation).await?;
     let account = wallets.account(wallet_id).await?;
     let wallet = Wallet::of(&account).ok_or_else(not_found)?;
     Ok(Json(WalletBody { wallet }))
@@ -194,23 +195,40 @@ pub(super) async fn set_status(
 /// What an accepted order came to.
 struct Done {
     event: Event,
-    replayed: bool,
+    replayed: Replayed,
+}
+
+/// The ledger's key of an order.
+struct Key {
+    key: Uuid,
+    /// Whether the client knows it: who sent none is told of no repeat.
+    is_the_clients: bool,
 }
 
 impl Wallets {
     /// The ledger's key for a client's key, or a new one.
-    fn key(&self, user_id: i64, route: &str, key: IdempotencyKey) -> Uuid {
+    fn key(&self, user_id: i64, route: &str, key: IdempotencyKey) -> Key {
         match key.0 {
-            Some(key) => idempotency_key(user_id, route, &key),
-            None => self.entropy.uuid_v7(self.clock.now()),
+            Some(key) => Key {
+                key: idempotency_key(user_id, route, &key),
+                is_the_clients: true,
+            },
+            None => Key {
+                key: self.entropy.uuid_v7(self.clock.now()),
+                is_the_clients: false,
+            },
         }
     }
 
-    async fn submit(&self, order: Order) -> Result<Done, ApiError> {
+    async fn submit(&self, key: Key, operation: Operation) -> Result<Done, ApiError> {
+        let order = Order {
+            key: key.key,
+            operation,
+        };
         match self.ledger.submit(vec![order]).await?.pop() {
             Some(Outcome::Accepted { entry, replayed }) => Ok(Done {
                 event: entry.event,
-                replayed,
+                replayed: Replayed(replayed && key.is_the_clients),
             }),
             Some(Outcome::Refused { reason }) => Err(refused(reason)),
             Some(Outcome::KeyReused) => Err(ApiError::idempotency_key_reused()),
@@ -232,14 +250,4 @@ impl Wallets {
         }
         Ok(account)
     }
-}
-
-fn answer(status: StatusCode, body: impl serde::Serialize, replayed: bool) -> Response {
-    let mut response = (status, Json(body)).into_response();
-    if replayed {
-        response
-            .headers_mut()
-            .insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
-    }
-    response
 }
