@@ -1,7 +1,7 @@
 // Every public endpoint once, with the shape of its answer. The last request holds the folder against the API document, so an
 // endpoint that is added there without a request here makes the run fail.
 
-import { folder, get, post, put, remove } from "./request.mjs";
+import { folder, get, number, post, put, remove } from "./request.mjs";
 import { toBudi, toMerchant, twoPeople } from "./people.mjs";
 import {
   balance,
@@ -323,6 +323,77 @@ const alias = folder("The prefix /api", "Every path exists without the version t
   get("List transactions", "/transactions", { prefix: "/api", status: 200, shape: object({ transactions: list(transaction) }) }),
 ]);
 
+/** Skips the request where no administrator is known. */
+function needsAdmin() {
+  if (!pm.environment.get("admin_email")) pm.execution.skipRequest();
+}
+
+const status = (name, status, options) =>
+  put(name, "/wallets/{{other_wallet_id}}/status", {
+    token: "admin_token",
+    before: needsAdmin,
+    body: { status },
+    status: 200,
+    ...options,
+  });
+
+const administrators = folder(
+  "For administrators",
+  "Put the address and the password of an administrator (ADMIN_EMAIL, ADMIN_PASSWORD) into the environment's admin_email and admin_password. Where they are empty, what needs them is skipped.",
+  [
+    status("A user may not freeze a wallet", "frozen", {
+      token: undefined,
+      before: undefined,
+      status: 403,
+      error: "Unauthorized",
+    }),
+    post("Log in as the administrator", "/auth/login", {
+      token: null,
+      before: needsAdmin,
+      body: { email: "{{admin_email}}", password: "{{admin_password}}" },
+      status: 200,
+      shape: session,
+      test() {
+        pm.environment.set("admin_token", pm.response.json().token);
+      },
+    }),
+    status("Freeze Budi's wallet", "frozen", {
+      about: "No money moves in or out until it is `active` again.",
+      shape: object({ wallet }),
+      test() {
+        pm.test("it is frozen", () => pm.expect(pm.response.json().wallet.status).to.eql("frozen"));
+      },
+      example: { wallet: { ...examples.wallet, status: "frozen" } },
+    }),
+    post("Pay from a frozen wallet", "/payments/pay", {
+      token: "other_token",
+      before: needsAdmin,
+      body: { wallet_id: number("other_wallet_id"), merchant: "Gojek", amount: 1 },
+      status: 400,
+      error: "Invalid wallet",
+      code: "wallet_not_active",
+    }),
+    status("Make it active again", "active", {
+      test() {
+        pm.test("it is active, and holds what it held", () => {
+          const { wallet } = pm.response.json();
+          pm.expect([wallet.status, wallet.balance]).to.deep.eql(["active", 25_000]);
+        });
+      },
+    }),
+    get("An administrator sees users in full", "/users/{{other_user_id}}", {
+      token: "admin_token",
+      before: needsAdmin,
+      status: 200,
+      test() {
+        pm.test("the e-mail is whole", () => {
+          pm.expect(pm.response.json().user.email).to.eql(pm.environment.get("other_email"));
+        });
+      },
+    }),
+  ],
+);
+
 const goodbye = folder("Goodbye", "Tokens that end.", [
   post("Log in once more", "/auth/login", {
     token: null,
@@ -361,7 +432,7 @@ const goodbye = folder("Goodbye", "Tokens that end.", [
   get("A deleted user is not found", "/users/{{third_user_id}}", { status: 404, error: "User not found" }),
 ]);
 
-const folders = [users, wallets, payments, transactions, alias, goodbye];
+const folders = [users, wallets, payments, transactions, alias, administrators, goodbye];
 
 /** `GET /users/{id}` and so on: what the folders above ask, with each variable as the document writes it. */
 function asked() {

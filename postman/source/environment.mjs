@@ -7,6 +7,10 @@ const variables = {
   wallet_url: "http://localhost:5002",
   transaction_url: "http://localhost:5003",
   payment_url: "http://localhost:5004",
+  // An administrator. Empty: what needs one is skipped.
+  admin_email: "",
+  admin_password: "",
+  admin_token: "",
   // Who the requests are made as, and whom they meet. Registering and logging in set them.
   token: "",
   user_id: "",
@@ -25,7 +29,7 @@ const variables = {
   other_transaction_id: "",
 };
 
-const isSecret = (name) => name.endsWith("token");
+const isSecret = (name) => /token$|password$/.test(name);
 
 export const environment = {
   name: "Dompet on this machine",

@@ -11,7 +11,8 @@ export const object = (properties) => ({ type: "object", required: Object.keys(p
 export const list = (items) => ({ type: "array", items });
 export const word = (...words) => ({ type: "string", enum: words });
 
-export const user = object({ id, name: text, email: text, phone: text });
+// An administrator that comes from the configuration has no number.
+export const user = object({ id, name: text, email: text, phone: { type: "string" } });
 export const session = object({ token: text, user });
 
 export const wallet = object({
