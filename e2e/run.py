@@ -196,8 +196,8 @@ class Load:
             try:
                 status, answer, failures = person.api.insist("POST", "/payments/pay", body, key)
                 must(status == 201, f"payment: {status} {answer}")
-            except Failed as error:
-                self.broken.append(str(error))
+            except Exception as error:  # Whatever it is: a payer who stops without a word would spoil the count.
+                self.broken.append(f"{type(error).__name__}: {error}")
                 return
             with self.lock:
                 self.accepted[person].append((key, amount, answer["payment"]["id"], body))

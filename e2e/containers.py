@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""The five images without a cluster: run by docker exactly as the chart would have them run.
+
+    e2e/containers.py [--tag dev] [--postgres postgres:17]
+
+It renders the chart with values-dev.yaml and starts each container with what stands there: its user, its read-only root,
+no capabilities, its environment, its limits, and the name that it has in the cluster, on a private network. Then the story, every service killed
+under load, and every service told to stop: it must end within its grace period, by itself, and the money must add up.
+It needs python3 with PyYAML, docker and helm. Everything that it starts is taken away again.
+"""
+
+import argparse
+import base64
+import pathlib
+import subprocess
+import sys
+import time
+
+import yaml
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import run as e2e  # noqa: E402
+
+ROOT = e2e.ROOT
+NETWORK = "dompet-e2e"
+
+
+def docker(*command, check=True):
+    answer = subprocess.run(["docker", *command], capture_output=True, text=True)
+    e2e.must(not check or answer.returncode == 0, f"docker {' '.join(command[:3])}: {answer.stderr.strip()}")
+    # `docker logs` writes what a container wrote to stderr to stderr.
+    return (answer.stdout + answer.stderr if command[0] == "logs" else answer.stdout).strip()
+
+
+class Containers:
+    """What the chart renders, as containers."""
+
+    def __init__(self, options):
+        # One port for the whole run: docker would draw another at each start.
+        self.options, self.port = options, e2e.free_port()
+        text = subprocess.run(
+            ["helm", "template", "dompet", ROOT / "charts/dompet", "--values", ROOT / "charts/dompet/values-dev.yaml",
+             "--set", f"global.otelLgtm.enabled=false,global.image.tag={options.tag},global.postgresql.image={options.postgres}"],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        objects = [thing for thing in yaml.safe_load_all(text) if thing]
+        self.data, self.pods = {}, {}
+        for thing in objects:
+            kind, name = thing["kind"], thing["metadata"]["name"]
+            if kind in ("ConfigMap", "Secret"):
+                self.data[kind, name] = {**thing.get("data", {}), **thing.get("stringData", {})}
+            if kind in ("Deployment", "StatefulSet", "Job"):
+                self.pods[thing["metadata"]["labels"]["app.kubernetes.io/component"]] = thing["spec"]["template"]["spec"]
+
+    def environment(self, container):
+        found = {}
+        for source in container.get("envFrom", []):
+            [(kind, reference)] = source.items()
+            found.update(self.data["ConfigMap" if kind == "configMapRef" else "Secret", reference["name"]])
+        for entry in container.get("env", []):
+            if "value" in entry:
+                value = entry["value"]
+                for name, known in found.items():
+                    value = value.replace(f"$({name})", known)
+                found[entry["name"]] = value
+            else:
+                reference = entry["valueFrom"]["secretKeyRef"]
+                value = self.data["Secret", reference["name"]].get(reference["key"])
+                if value is not None:
+                    found[entry["name"]] = value
+                elif not reference.get("optional"):
+                    raise e2e.Failed(f"{entry['name']}: no {reference['key']} in {reference['name']}")
+        return found
+
+    def start(self, component, *more):
+        """Starts one pod's container. Its name is its Service's."""
+        pod = self.pods[component]
+        [container] = pod["containers"]
+        context, name = pod["securityContext"], f"dompet-{component}"
+        command = ["run", "--detach", "--name", name, "--network", NETWORK, "--network-alias", name]
+        command += ["--user", f"{context['runAsUser']}:{context['runAsGroup']}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+        command += ["--read-only"] if container["securityContext"]["readOnlyRootFilesystem"] else []
+        command += ["--memory", container["resources"]["limits"]["memory"].replace("Mi", "m").replace("Gi", "g")]
+        for name, value in self.environment(container).items():
+            command += ["--env", f"{name}={value}"]
+        docker(*command, *more, container["image"], *container.get("args", []))
+
+    def stop_and_time(self, component):
+        """SIGTERM. Returns the seconds until it had ended, by itself."""
+        limit = self.pods[component].get("terminationGracePeriodSeconds", 30)
+        began = time.monotonic()
+        docker("stop", "--time", str(limit), f"dompet-{component}")
+        took = time.monotonic() - began
+        code = docker("inspect", f"dompet-{component}", "--format", "{{.State.ExitCode}}")
+        e2e.must(code == "0" and took < limit, f"{component} ended with {code} after {took:.1f} s of {limit}")
+        return took
+
+    def sql(self, service, query):
+        return docker("exec", "dompet-postgresql", "psql", "--no-psqlrc", "--tuples-only", "--no-align", "-c", f'set search_path = "{service}"', "-c", query, f"dompet_{service}").split("\n")[1]
+
+    def up(self):
+        docker("network", "create", NETWORK)
+        init = self.data["ConfigMap", "dompet-postgresql"]["databases.sh"]
+        # As a volume of docker's own, so that it also works with a daemon on another machine.
+        docker("volume", "create", f"{NETWORK}-init")
+        script = base64.b64encode(init.encode()).decode()
+        docker("run", "--rm", "--user", "0", "--volume", f"{NETWORK}-init:/init", "--entrypoint", "bash", self.options.postgres, "-c", f"echo {script} | base64 -d > /init/databases.sh")
+        data = ["--tmpfs", "/var/lib/postgresql/data:uid=999,size=1g", "--tmpfs", "/var/run/postgresql:uid=999", "--tmpfs", "/tmp"]
+        self.start("postgresql", *data, "--volume", f"{NETWORK}-init:/docker-entrypoint-initdb.d:ro")
+        e2e.wait_until(lambda: subprocess.run(["docker", "exec", "dompet-postgresql", "pg_isready", "--quiet", "--host=127.0.0.1"]).returncode == 0, "PostgreSQL", 120)
+        for service in e2e.SERVICES:
+            if f"{service}-migrations" in self.pods:
+                self.start(f"{service}-migrations")
+                e2e.must(docker("wait", f"dompet-{service}-migrations") == "0", docker("logs", f"dompet-{service}-migrations"))
+        for service in e2e.SERVICES:
+            self.start(service, *(["--publish", f"127.0.0.1:{self.port}:5000"] if service == "gateway" else []))
+        e2e.wait_until(lambda: e2e.answers(self.url()), "the gateway", 120)
+
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def down(self):
+        for component in self.pods:
+            docker("rm", "--force", "--volumes", f"dompet-{component}", check=False)
+        docker("volume", "rm", f"{NETWORK}-init", check=False)
+        docker("network", "rm", NETWORK, check=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tag", default="dev", help="the tag of the five images")
+    parser.add_argument("--postgres", default="postgres:17", help="the image of PostgreSQL")
+    options = parser.parse_args()
+    containers = Containers(options)
+    try:
+        containers.up()
+        e2e.story(containers.url)
+        with e2e.Load(containers.url, 4) as load:
+            for service in e2e.SERVICES:
+                e2e.say(f"{service} is killed")
+                load.call_it(f"{service} is killed")
+                time.sleep(2)
+                docker("kill", f"dompet-{service}")
+                docker("start", f"dompet-{service}")
+                e2e.wait_until(lambda: e2e.answers(containers.url()), "all healthy again", 60)
+                time.sleep(2)
+            # The gateway first: a door that is closing lets out who is inside. What it had accepted must be answered.
+            for service in reversed(e2e.SERVICES):
+                load.call_it(f"{service} is stopped")
+                e2e.say(f"{service} ended by itself after {containers.stop_and_time(service):.1f} s")
+                docker("start", f"dompet-{service}")
+                e2e.wait_until(lambda: e2e.answers(containers.url()), "all healthy again", 60)
+        load.report()
+        load.check()
+        e2e.must(containers.sql("wallet", "select sum(balance) from accounts") == "0", "the sum of all balances is not zero")
+        e2e.say("all of it holds")
+    except e2e.Failed as error:
+        e2e.say(f"FAILED: {error}")
+        for service in e2e.SERVICES:
+            print(f"--- {service}\n{docker('logs', '--tail', '5', f'dompet-{service}', check=False)}")
+        sys.exit(1)
+    finally:
+        containers.down()
+
+
+main()
