@@ -6,15 +6,21 @@
 It renders the chart with values-dev.yaml and starts each container with what stands there: its user, its read-only root,
 no capabilities, its environment, its limits, and the name that it has in the cluster, on a private network. Then the story, every service killed
 under load, and every service told to stop: it must end within its grace period, by itself, and the money must add up.
-It needs python3 with PyYAML, docker and helm. Everything that it starts is taken away again.
+With prometheus on PATH it is scraped all the while, by the chart's own rules, and every expression of every dashboard must then
+have an answer. It needs python3 with PyYAML, docker and helm. Everything that it starts is taken away again.
 """
 
 import argparse
 import base64
+import json
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.parse
+import urllib.request
 
 import yaml
 
@@ -36,8 +42,8 @@ class Containers:
     """What the chart renders, as containers."""
 
     def __init__(self, options):
-        # One port for the whole run: docker would draw another at each start.
-        self.options, self.port = options, e2e.free_port()
+        # Ports for the whole run: docker would draw others at each start.
+        self.options, self.ports = options, {service: e2e.free_port() for service in e2e.SERVICES}
         text = subprocess.run(
             ["helm", "template", "dompet", ROOT / "charts/dompet", "--values", ROOT / "charts/dompet/values-dev.yaml",
              "--set", f"global.otelLgtm.enabled=false,global.image.tag={options.tag},global.postgresql.image={options.postgres}"],
@@ -113,11 +119,11 @@ class Containers:
                 self.start(f"{service}-migrations")
                 e2e.must(docker("wait", f"dompet-{service}-migrations") == "0", docker("logs", f"dompet-{service}-migrations"))
         for service in e2e.SERVICES:
-            self.start(service, *(["--publish", f"127.0.0.1:{self.port}:5000"] if service == "gateway" else []))
+            self.start(service, "--publish", f"127.0.0.1:{self.ports[service]}:{self.data['ConfigMap', f'dompet-{service}']['PORT']}")
         e2e.wait_until(lambda: e2e.answers(self.url()), "the gateway", 120)
 
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.ports['gateway']}"
 
     def down(self):
         for component in self.pods:
@@ -126,12 +132,56 @@ class Containers:
         docker("network", "rm", NETWORK, check=False)
 
 
+# What only happens when something goes wrong; it need not have gone wrong here.
+MAY_BE_EMPTY = ("5..", "50[234]", "client_retr")
+
+
+class Prometheus:
+    """A real Prometheus that looks at the containers, with the chart's rules."""
+
+    def __init__(self, containers):
+        self.port, self.folder = e2e.free_port(), tempfile.TemporaryDirectory()
+        scrape = [
+            {"job_name": f"dompet-{service}", "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {"namespace": "dompet", "pod": f"{service}-1"}}]}
+            for service, port in containers.ports.items()
+        ]
+        config = {"global": {"scrape_interval": "1s", "evaluation_interval": "2s"}, "rule_files": [str(ROOT / "charts/dompet/rules/*.yaml")], "scrape_configs": scrape}
+        path = pathlib.Path(self.folder.name, "prometheus.yaml")
+        path.write_text(yaml.safe_dump(config))
+        command = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={self.folder.name}/data", f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=error"]
+        self.process = subprocess.Popen(command)
+
+    def ask(self, expression):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}", timeout=10) as answer:
+            return json.load(answer)["data"]["result"]
+
+    def check_dashboards(self):
+        asked, silent = 0, []
+        for path in sorted((ROOT / "charts/dompet/dashboards").glob("*.json")):
+            for panel in json.loads(path.read_text())["panels"]:
+                for target in panel.get("targets", []):
+                    asked += 1
+                    expression = target["expr"].replace("$__rate_interval", "1m").replace("$namespace", ".*")
+                    if not self.ask(expression) and not any(word in expression for word in MAY_BE_EMPTY):
+                        silent.append(f"{path.stem}: {panel['title']}: {expression}")
+        e2e.must(not silent, "panels that show nothing:\n  " + "\n  ".join(silent))
+        e2e.say(f"{asked} expressions of dashboards have an answer, or nothing went wrong that they would show")
+        firing = {alert["metric"]["alertname"] for alert in self.ask('ALERTS{alertstate="firing"}')}
+        e2e.say(f"alerts that fire after all this: {', '.join(sorted(firing)) or 'none'}")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.folder.cleanup()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tag", default="dev", help="the tag of the five images")
     parser.add_argument("--postgres", default="postgres:17", help="the image of PostgreSQL")
     options = parser.parse_args()
     containers = Containers(options)
+    prometheus = Prometheus(containers) if shutil.which("prometheus") else e2e.say("LEFT OUT: dashboards need prometheus on PATH")
     try:
         containers.up()
         e2e.story(containers.url)
@@ -153,6 +203,8 @@ def main():
         load.report()
         load.check()
         e2e.must(containers.sql("wallet", "select sum(balance) from accounts") == "0", "the sum of all balances is not zero")
+        if prometheus:
+            prometheus.check_dashboards()
         e2e.say("all of it holds")
     except e2e.Failed as error:
         e2e.say(f"FAILED: {error}")
@@ -161,6 +213,8 @@ def main():
         sys.exit(1)
     finally:
         containers.down()
+        if prometheus:
+            prometheus.stop()
 
 
 main()
