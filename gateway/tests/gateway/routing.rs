@@ -11,7 +11,7 @@ const TRANSACTION: &str = SERVICES[2];
 const PAYMENT: &str = SERVICES[3];
 
 /// The public API, written down a second time: the service, the method, the path, whether a token is needed.
-pub(crate) const CALLS: [(&str, Method, &str, bool); 22] = [
+pub(crate) const CALLS: [(&str, Method, &str, bool); 23] = [
     (USER, Method::POST, "/auth/register", false),
     (USER, Method::POST, "/auth/login", false),
     (USER, Method::POST, "/auth/logout", true),
@@ -26,6 +26,7 @@ pub(crate) const CALLS: [(&str, Method, &str, bool); 22] = [
     (WALLET, Method::GET, "/wallets/7", true),
     (WALLET, Method::GET, "/wallets/7/balance", true),
     (WALLET, Method::POST, "/wallets/7/topup", true),
+    (WALLET, Method::PUT, "/wallets/7/status", true),
     (PAYMENT, Method::GET, "/payments", true),
     (PAYMENT, Method::GET, "/payments/7", true),
     (PAYMENT, Method::POST, "/payments/pay", true),
