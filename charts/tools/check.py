@@ -1,6 +1,7 @@
 """What must be true of the objects that the chart renders, and of what is written about them.
 
-    python charts/tools/check.py        helm on PATH, or named by HELM
+    python charts/tools/check.py            helm on PATH, or named by HELM
+    python charts/tools/check.py arrow      only the checks with this in their name
 
 Run by .ci/charts. What the architecture is stands here once more, on purpose: a slip in the chart's own table of calls
 must not go unseen.
@@ -315,6 +316,10 @@ def arrows(objects):
             out = ports(allowed[source, "egress"], "to", to_pod, to_pod)
             into = ports(allowed[target, "ingress"], "from", from_pod, to_pod)
             found |= {(source, target, port) for port in meet(out, into)}
+            # Each end by itself must say the same, because the other may be a pod that nothing limits. What is open to
+            # everybody is an arrow from or to the outside.
+            found |= {(source, target, port) for port in ports(allowed[source, "egress"], "to", to_pod, to_pod, anybody=False)}
+            found |= {(source, target, port) for port in ports(allowed[target, "ingress"], "from", from_pod, to_pod, anybody=False)}
     for who, pod in running.items():
         for direction, side in (("egress", "to"), ("ingress", "from")):
             for rule in allowed[who, direction]:
@@ -330,11 +335,11 @@ def selects(selector, pod):
     return selector.get("matchLabels", {}).items() <= pod["metadata"].get("labels", {}).items()
 
 
-def ports(rules, side, other, target):
+def ports(rules, side, other, target, anybody=True):
     found = set()
     for rule in rules:
         peers = rule.get(side)
-        if peers is None or any("namespaceSelector" not in peer and "podSelector" in peer and selects(peer["podSelector"], other) for peer in peers):
+        if anybody if peers is None else any("namespaceSelector" not in peer and "podSelector" in peer and selects(peer["podSelector"], other) for peer in peers):
             found |= {port["port"] if isinstance(port["port"], int) else named(target, port["port"]) for port in rule.get("ports", [{"port": 0}])}
     return found
 
@@ -348,6 +353,16 @@ def meet(one, other):
     if 0 in one:
         return other
     return one if 0 in other else one & other
+
+
+@check
+def what_no_policy_names_is_denied():
+    for name, objects in each_rendering():
+        [deny] = [policy["spec"] for policy in of(objects, "NetworkPolicy") if policy["metadata"]["name"] == "dompet-default-deny"]
+        equal(sorted(deny["policyTypes"]), ["Egress", "Ingress"], name)
+        assert not deny.keys() & {"ingress", "egress"}, name
+        for thing, pod in pods(objects):
+            assert selects(deny["podSelector"], pod), f"{name}: {thing['metadata']['name']}"
 
 
 @check
@@ -492,7 +507,8 @@ def every_setting_that_the_chart_makes_is_one_that_the_code_reads():
 
 def main():
     failed = 0
-    for function in checks:
+    chosen = [function for function in checks if all(word in function.__name__ for word in sys.argv[1:])]
+    for function in chosen:
         what = function.__name__.replace("_", " ")
         try:
             function()
@@ -500,7 +516,7 @@ def main():
         except AssertionError as error:
             failed += 1
             print(f"FAILED  {what}\n        {error}")
-    print(f"{len(checks) - failed} passed, {failed} failed")
+    print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(failed > 0)
 
 
