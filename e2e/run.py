@@ -409,7 +409,8 @@ def autoscale(cluster):
     before = ready()
     cluster.helm("upgrade", cluster.release, str(ROOT / "charts/dompet"), "--reuse-values")
     must(ready() >= before, "an upgrade took the autoscaler's replicas away")
-    cluster.helm("rollback", cluster.release, str(revision))
+    # The autoscaler has set replicas, which the revision before owns: Helm must be told to take the field back.
+    cluster.helm("rollback", cluster.release, str(revision), "--force-conflicts")
     cluster.settle()
 
 
