@@ -99,6 +99,7 @@ impl Config {
                 LOCATION,
                 RETRY_AFTER,
                 HeaderName::from_static("x-trace-id"),
+                HeaderName::from_static("x-data-behind"),
                 http_server::REPLAYED_HEADER,
             ])
             .max_age(CORS_MAX_AGE))

@@ -118,7 +118,9 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
 
 fn log(service: &str, method: &http::Method, route: &str, status: StatusCode, seconds: f64) {
     let (method, status) = (method_label(method), status.as_u16());
-    if status >= 500 {
+    // Whoever asks a probe reads its answer; a start would fill the log with them.
+    let is_probe = matches!(route, "/readyz" | "/health");
+    if status >= 500 && !is_probe {
         tracing::warn!(service, method, route, status, seconds, "request failed");
     } else {
         tracing::debug!(service, method, route, status, seconds, "request");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use service_client::{CallError, ServiceClient};
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument as _, Span};
 
 use crate::{LogPage, LogQuery, ORDERS_MAX, Order, OrdersRequest, OrdersResponse, Outcome};
 
@@ -15,7 +16,13 @@ const WAITING_MAX: usize = 4096;
 /// Calls under way at once. While they are, what arrives waits and then travels together.
 const CALLS_MAX: usize = 2;
 
-type Waiting = (Order, oneshot::Sender<Result<Outcome, Arc<CallError>>>);
+/// An order that waits to be sent.
+struct Waiting {
+    order: Order,
+    /// The request that it belongs to.
+    span: Span,
+    answer: oneshot::Sender<Result<Outcome, Arc<CallError>>>,
+}
 
 /// Talks to the ledger. Cheap to clone; clones share one queue.
 #[derive(Clone)]
@@ -36,7 +43,12 @@ impl LedgerClient {
     pub async fn submit(&self, order: Order) -> Result<Outcome, Arc<CallError>> {
         let lost = || Arc::new(CallError::Malformed { service: SERVICE });
         let (answer, outcome) = oneshot::channel();
-        self.queue.send((order, answer)).await.map_err(|_| lost())?;
+        let waiting = Waiting {
+            order,
+            span: Span::current(),
+            answer,
+        };
+        self.queue.send(waiting).await.map_err(|_| lost())?;
         outcome.await.map_err(|_| lost())?
     }
 
@@ -60,15 +72,23 @@ async fn send_together(http: ServiceClient, mut waiting: mpsc::Receiver<Waiting>
             return;
         }
         let http = http.clone();
-        tokio::spawn(async move {
+        // A call has one parent in a trace: the request of its first order.
+        let span = together
+            .first()
+            .map_or_else(Span::none, |first| first.span.clone());
+        let call = async move {
             send(&http, together).await;
             drop(place);
-        });
+        };
+        tokio::spawn(call.instrument(span));
     }
 }
 
 async fn send(http: &ServiceClient, together: Vec<Waiting>) {
-    let (orders, answers): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+    let (orders, answers): (Vec<_>, Vec<_>) = together
+        .into_iter()
+        .map(|waiting| (waiting.order, waiting.answer))
+        .unzip();
     let result: Result<OrdersResponse, CallError> = http
         .post_repeatable("/internal/orders", &OrdersRequest { orders })
         .await;
