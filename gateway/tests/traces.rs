@@ -10,18 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use ::auth::{ServiceKeyConfig, SessionUpdate};
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::routing::{get, post};
 use clock::Clock;
 use http::{HeaderMap, Method};
 use http_server::{Health, Metrics, Service, Workers};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use prost::Message as _;
 use telemetry::TelemetryConfig;
-use testing::{SECRET, TestClient, TestServer, wait_until};
+use testing::{Collector, SECRET, SpanKind, TestClient, TestServer, hex, wait_until};
 
 const CALLERS_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLERS_SPAN: &str = "00f067aa0ba902b7";
@@ -205,51 +199,6 @@ async fn trace_ids_do_not_depend_on_the_log_level() {
     )
     .await;
     assert_eq!(login(&gateway.client, None).await.len(), 32);
-}
-
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<(String, Span)>>>);
-
-impl Collector {
-    async fn start() -> (Collector, String) {
-        let (listener, url) = TestServer::listener().await;
-        let collector = Collector::default();
-        let app = Router::new()
-            .route("/v1/traces", post(collect))
-            .with_state(collector.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (collector, url)
-    }
-
-    /// The spans of a trace, each with the service that it came from.
-    fn trace(&self, id: &str) -> Vec<(String, Span)> {
-        let spans = self.0.lock().unwrap();
-        spans
-            .iter()
-            .filter(|(_, span)| hex(&span.trace_id) == id)
-            .cloned()
-            .collect()
-    }
-}
-
-async fn collect(State(collector): State<Collector>, body: Bytes) {
-    let export = ExportTraceServiceRequest::decode(body).unwrap();
-    for of_resource in export.resource_spans {
-        let resource = of_resource.resource.unwrap();
-        let name = resource
-            .attributes
-            .iter()
-            .find(|attribute| attribute.key == "service.name")
-            .map(|attribute| format!("{:?}", attribute.value))
-            .unwrap();
-        for span in of_resource.scope_spans.into_iter().flat_map(|of| of.spans) {
-            collector.0.lock().unwrap().push((name.clone(), span));
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,12 @@
 //! repeated with its key is there once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod process;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use process::{command, free_ports, start};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testing::TestClient;
@@ -19,45 +20,6 @@ const CLIENTS: usize = 8;
 struct Attempt {
     key: String,
     payment_id: Option<i64>,
-}
-
-fn free_ports() -> [u16; 5] {
-    let listeners: [_; 5] =
-        std::array::from_fn(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-fn command(folder: &Path, ports: [u16; 5]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dompet"));
-    command
-        .env("DATA_DIR", folder)
-        .env_remove("DATABASE_URL")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let variables = [
-        "GATEWAY_PORT",
-        "USER_SERVICE_PORT",
-        "WALLET_SERVICE_PORT",
-        "TRANSACTION_SERVICE_PORT",
-        "PAYMENT_SERVICE_PORT",
-    ];
-    for (variable, port) in variables.into_iter().zip(ports) {
-        command.env(variable, port.to_string());
-    }
-    command
-}
-
-async fn start(folder: &Path, ports: [u16; 5]) -> Child {
-    let process = command(folder, ports).spawn().unwrap();
-    let gateway = TestClient::new(format!("http://127.0.0.1:{}", ports[0]));
-    testing::wait_until("everything is healthy", || async {
-        let answer = gateway
-            .try_send(Method::GET, "/health", Vec::new(), &[])
-            .await;
-        answer.is_ok_and(|answer| answer.status.is_success())
-    })
-    .await;
-    process
 }
 
 async fn pay(john: &TestClient, key: &str) -> Option<i64> {
@@ -113,7 +75,7 @@ async fn nothing_is_lost_or_doubled_when_the_process_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let ports = free_ports();
     let api = TestClient::new(format!("http://127.0.0.1:{}/api/v1", ports[0]));
-    let mut process = start(folder.path(), ports).await;
+    let mut process = start(folder.path(), ports, &[]).await;
     let login = json!({"email": "john@example.com", "password": "password123"});
     let token = api.post("/auth/login", login).await.expect(200)["token"]
         .as_str()
@@ -151,7 +113,7 @@ async fn nothing_is_lost_or_doubled_when_the_process_is_killed() {
             .status()
             .unwrap();
         assert!(audit.success(), "the ledger is not whole after kill {kill}");
-        process = start(folder.path(), ports).await;
+        process = start(folder.path(), ports, &[]).await;
     }
 
     let unknown = attempts

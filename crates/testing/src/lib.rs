@@ -3,10 +3,12 @@
 //! PostgreSQL is found by `TEST_DATABASE_URL`, or started from the machine's binaries, once a test process, and ended with it. Without
 //! either the tests run on SQLite alone and say so; with `REQUIRE_POSTGRES` they fail instead.
 
+mod collector;
 mod http;
 mod link;
 mod postgres;
 
+pub use collector::{Collector, Span, SpanKind, attribute, hex};
 pub use http::{Answer, TestClient, TestServer, wait_until};
 pub use link::Link;
 pub use postgres::DurablePostgres;

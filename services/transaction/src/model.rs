@@ -38,7 +38,6 @@ impl ReadModel for History {
     reason = "a test that cannot go on fails, and says where"
 )]
 mod tests {
-    use std::time::Instant;
 
     use money::{Amount, Currency};
     use store::Database;
