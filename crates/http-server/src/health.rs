@@ -60,9 +60,14 @@ impl Health {
         self.0.draining.store(true, Ordering::SeqCst);
     }
 
+    /// Whether the server was told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::SeqCst)
+    }
+
     /// The names of the checks that fail now, with why.
     pub async fn failures(&self) -> Vec<(&'static str, String)> {
-        if self.0.draining.load(Ordering::SeqCst) {
+        if self.is_draining() {
             return vec![("draining", "the server is stopping".to_owned())];
         }
         let checks = self

@@ -19,6 +19,7 @@ use crate::{Health, Metrics};
 
 #[derive(Clone)]
 struct Around {
+    health: Health,
     service: &'static str,
     metrics: Metrics,
     deadline: Duration,
@@ -28,6 +29,7 @@ struct Around {
 pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
     let metrics = service.metrics.clone();
     let around = Around {
+        health: service.health.clone(),
         service: service.name,
         metrics: service.metrics.clone(),
         deadline,
@@ -107,6 +109,12 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
     }
     if let Some(trace_id) = trace_id {
         add_trace_id(&mut response, trace_id);
+    }
+    if around.health.is_draining() {
+        // A client that keeps its connection would find it closed under its next request.
+        response
+            .headers_mut()
+            .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
     let seconds = started.elapsed().as_secs_f64();
     around
