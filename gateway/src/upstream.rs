@@ -1,5 +1,7 @@
 //! The services behind the gateway: where each is, and one attempt after the other to get its answer.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use axum::body::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -63,15 +65,14 @@ impl Upstreams {
     /// Connections that are made when they are first needed.
     pub(crate) fn connect(config: &Config, retries: &RetryCounters) -> anyhow::Result<Upstreams> {
         let options = ConnectOptions {
-            // The caller's deadline decides; it covers every attempt.
-            timeout: config.request_timeout,
+            // The deadline of the request covers every attempt.
+            timeout: Duration::MAX,
             ..ConnectOptions::default()
         };
         let connect = |upstream: Upstream| {
-            let url = upstream.url(config)?;
-            let base = url.as_str().trim_end_matches('/').to_owned();
+            let base = upstream.url(config)?;
             anyhow::Ok(Connection {
-                path_offset: url.path().trim_end_matches('/').len(),
+                base_path: base.path().trim_end_matches('/').to_owned(),
                 base,
                 http: service_client::connect(
                     upstream.name(),
@@ -102,9 +103,9 @@ impl Upstreams {
 
 /// A connection to one service, with a retry budget of its own.
 pub(crate) struct Connection {
-    base: String,
-    /// How long the path of `base` is.
-    path_offset: usize,
+    base: Url,
+    /// The path of `base`, without a slash at its end.
+    base_path: String,
     http: ClientWithMiddleware,
 }
 
@@ -128,16 +129,15 @@ impl Connection {
     /// The service's address for a path and query. `None` when the URL's parser makes something else of the path (it resolves
     /// `..`, also when encoded, and turns `\` into `/`): such a path would reach another route than the one that was matched.
     pub(crate) fn url(&self, path: &str, query: Option<&str>) -> Option<Url> {
-        let query_length = query.map_or(0, |query| query.len() + 1);
-        let mut text = String::with_capacity(self.base.len() + path.len() + query_length);
-        text.push_str(&self.base);
-        text.push_str(path);
-        if let Some(query) = query {
-            text.push('?');
-            text.push_str(query);
+        // To parse the whole text would parse the host again, which takes longest.
+        let mut url = self.base.clone();
+        if self.base_path.is_empty() {
+            url.set_path(path);
+        } else {
+            url.set_path(&format!("{}{path}", self.base_path));
         }
-        let url = Url::parse(&text).ok()?;
-        (url.path().get(self.path_offset..) == Some(path)).then_some(url)
+        url.set_query(query);
+        (url.path().strip_prefix(self.base_path.as_str()) == Some(path)).then_some(url)
     }
 
     /// Sends a request, again where that is safe, and reads the answer.

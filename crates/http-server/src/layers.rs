@@ -1,6 +1,7 @@
 //! What happens around every request: a span in the caller's trace, a duration by route template, a deadline, an answer
 //! where the code panicked, and the trace id in every error.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use api_error::ApiError;
@@ -10,8 +11,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument as _;
+use futures_util::FutureExt as _;
+use telemetry::Trace;
+use tracing::{Instrument as _, Span};
 
 use crate::json::MAX_BODY_BYTES;
 use crate::serve::Service;
@@ -41,9 +43,13 @@ pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
         .merge(probes.route("/metrics", get(async move || metrics.render())))
         .fallback(async || endpoint_not_found())
         .method_not_allowed_fallback(async || method_not_allowed())
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(around, around_request))
+        // One tuple is one layer: each call of `layer` would put every request into one more box.
+        .layer((
+            from_fn_with_state(around, around_request),
+            DefaultBodyLimit::max(MAX_BODY_BYTES),
+        ))
+        // Without a state every request would put the handlers and layers together anew.
+        .with_state(())
 }
 
 /// What answers where no route is. A service that wraps its routes in layers of its own gives it itself.
@@ -64,7 +70,7 @@ fn probes(health: &Health, own_health: bool) -> Router {
     health.routes(!own_health)
 }
 
-fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
+fn panicked(cause: &(dyn std::any::Any + Send)) -> Response {
     let cause = cause
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -80,35 +86,25 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    // At the highest level, so that LOG_LEVEL cannot take the trace ids away.
-    let span = tracing::error_span!(
-        "request",
-        otel.name = %format_args!("{method} {route}"),
-        otel.kind = "server",
-        otel.status_code = tracing::field::Empty,
-        service = around.service,
-        http.request.method = method_label(&method),
-        http.route = route,
-        http.response.status_code = tracing::field::Empty,
-    );
-    telemetry::continue_trace(&span, request.headers());
-    let trace_id = telemetry::trace_id(&span);
-    let answer = tokio::time::timeout(around.deadline, next.run(request).instrument(span.clone()));
-    let mut response = answer.await.unwrap_or_else(|_| {
-        ApiError::timeout(format!(
+    let (span, trace) = begin_span(&around, &method, route, request.headers());
+    // Nothing that the handler held is looked at again after a panic.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = tokio::time::timeout(around.deadline, answer.instrument(span.clone()));
+    let mut response = match answer.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(cause)) => span.in_scope(|| panicked(&*cause)),
+        Err(_) => ApiError::timeout(format!(
             "Service did not respond within {} seconds",
             around.deadline.as_secs_f64()
         ))
-        .into_response()
-    });
+        .into_response(),
+    };
     let status = response.status();
-    // OpenTelemetry has no unsigned numbers: one would be exported as text.
-    span.record("http.response.status_code", i64::from(status.as_u16()));
-    if status.is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
-    if let Some(trace_id) = trace_id {
-        add_trace_id(&mut response, trace_id);
+    if let Some(trace) = trace {
+        if trace.is_recorded() {
+            record_status(&span, status);
+        }
+        add_trace_id(&mut response, trace.id());
     }
     if around.health.is_draining() {
         // A client that keeps its connection would find it closed under its next request.
@@ -122,6 +118,44 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
         .request_finished(method_label(&method), route, status.as_str(), seconds);
     span.in_scope(|| log(around.service, &method, route, status, seconds));
     response
+}
+
+/// The span of a request, in the caller's trace. It is described only where somebody will read that.
+fn begin_span(
+    around: &Around,
+    method: &http::Method,
+    route: &str,
+    headers: &http::HeaderMap,
+) -> (Span, Option<Trace>) {
+    // At the highest level, so that LOG_LEVEL cannot take the trace ids away.
+    let span = tracing::error_span!(
+        "request",
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        service = tracing::field::Empty,
+        http.request.method = tracing::field::Empty,
+        http.route = tracing::field::Empty,
+        http.response.status_code = tracing::field::Empty,
+    );
+    let trace = Trace::begin(&span, headers);
+    if let Some(trace) = &trace
+        && trace.is_recorded()
+    {
+        let method = method_label(method);
+        trace.rename(format!("{method} {route}"));
+        span.record("service", around.service);
+        span.record("http.request.method", method);
+        span.record("http.route", route);
+    }
+    (span, trace)
+}
+
+fn record_status(span: &Span, status: StatusCode) {
+    // OpenTelemetry has no unsigned numbers: one would be exported as text.
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 fn log(service: &str, method: &http::Method, route: &str, status: StatusCode, seconds: f64) {

@@ -22,7 +22,7 @@ const IDLE_CONNECTIONS_MAX: usize = 1024;
 /// How connections to other services are made.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
-    /// How long one attempt may take, from connecting to the last byte.
+    /// How long one attempt may take, from connecting to the last byte; [`Duration::MAX`] where the caller sees to it.
     pub timeout: Duration,
     /// How long connecting may take.
     pub connect_timeout: Duration,
@@ -55,8 +55,11 @@ pub fn connect(
 
 /// The connections alone, for a question whose first answer counts, such as whether a service is healthy.
 pub fn connect_without_retries(options: &ConnectOptions) -> anyhow::Result<reqwest::Client> {
-    Ok(reqwest::Client::builder()
-        .timeout(options.timeout)
+    let mut builder = reqwest::Client::builder();
+    if options.timeout != Duration::MAX {
+        builder = builder.timeout(options.timeout);
+    }
+    Ok(builder
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(options.idle_timeout)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)

@@ -3,7 +3,8 @@
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
-use tracing::Instrument as _;
+use telemetry::Trace;
+use tracing::{Instrument as _, Span};
 
 /// Writes the trace context into the headers. Where the trace is recorded each attempt gets a span of its own; where it is
 /// not, a span would only cost.
@@ -19,9 +20,11 @@ impl Middleware for PropagateTrace {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let current = tracing::Span::current();
-        if !telemetry::is_recorded(&current) {
-            telemetry::inject_trace(&current, request.headers_mut());
+        let current = Trace::of(&Span::current());
+        if !current.as_ref().is_some_and(Trace::is_recorded) {
+            if let Some(trace) = current {
+                trace.inject(request.headers_mut());
+            }
             return next.run(request, extensions).await;
         }
         // At the highest level, so that LOG_LEVEL takes no span out of a trace.
@@ -34,7 +37,9 @@ impl Middleware for PropagateTrace {
             http.request.method = %request.method(),
             http.response.status_code = tracing::field::Empty,
         );
-        telemetry::inject_trace(&span, request.headers_mut());
+        if let Some(trace) = Trace::of(&span) {
+            trace.inject(request.headers_mut());
+        }
         let result = next.run(request, extensions).instrument(span.clone()).await;
         match &result {
             Ok(response) => {

@@ -1,6 +1,7 @@
 //! W3C Trace Context: read from callers, written for those who are called.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -10,56 +11,77 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Makes `span` a child of the caller's span, if the headers name one.
-pub fn continue_trace(span: &Span, headers: &HeaderMap) {
-    if !headers.contains_key(TRACEPARENT) {
-        return;
+/// The trace that a span is part of.
+pub struct Trace(Context);
+
+impl Trace {
+    /// The trace of a span; `None` where nobody makes traces, as in most tests.
+    pub fn of(span: &Span) -> Option<Trace> {
+        let context = span.context();
+        let is_valid = context.span().span_context().is_valid();
+        is_valid.then_some(Trace(context))
     }
-    let parent = TraceContextPropagator::new().extract(&Headers(headers));
-    if parent.span().span_context().is_valid() {
-        // It fails only where no OpenTelemetry layer is installed, as in most tests.
-        let _ = span.set_parent(parent);
+
+    /// The trace of a span that a request begins: that of the caller, if the request's headers name one.
+    pub fn begin(span: &Span, headers: &HeaderMap) -> Option<Trace> {
+        if headers.contains_key(TRACEPARENT) {
+            let parent = TraceContextPropagator::new().extract(&Headers(headers));
+            if parent.span().span_context().is_valid() {
+                // It fails only where no OpenTelemetry layer is installed.
+                let _ = span.set_parent(parent);
+            }
+        }
+        Trace::of(span)
+    }
+
+    /// The trace id, as 32 hexadecimal digits.
+    pub fn id(&self) -> String {
+        let mut text = [0; 32];
+        let id = self.0.span().span_context().trace_id();
+        write_hex(&mut text, &id.to_bytes());
+        text.iter().map(|digit| char::from(*digit)).collect()
+    }
+
+    /// Whether the span will be exported, so that it is worth describing.
+    pub fn is_recorded(&self) -> bool {
+        self.0.span().is_recording()
+    }
+
+    /// Names the span anew: its name is part of how it begins, when nobody knows yet whether it will be exported.
+    pub fn rename(&self, name: String) {
+        self.0.span().update_name(name);
+    }
+
+    /// Writes the context (`traceparent`, `tracestate`) into the headers of an outgoing request. By hand, because every call
+    /// does it and the propagator allocates five times.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        let span = self.0.span();
+        let context = span.span_context();
+        let mut parent = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&mut parent[3..35], &context.trace_id().to_bytes());
+        write_hex(&mut parent[36..52], &context.span_id().to_bytes());
+        write_hex(&mut parent[53..55], &[context.trace_flags().to_u8()]);
+        if let Ok(parent) = HeaderValue::from_bytes(&parent) {
+            headers.insert(TRACEPARENT, parent);
+        }
+        // The state belongs to the parent, so a stale one must not stay.
+        headers.remove(TRACESTATE);
+        let state = context.trace_state().header();
+        if !state.is_empty()
+            && let Ok(state) = HeaderValue::try_from(state)
+        {
+            headers.insert(TRACESTATE, state);
+        }
     }
 }
 
-/// Writes a span's context (`traceparent`, `tracestate`) into the headers of an outgoing request; without a trace they stay as
-/// they are. By hand, because every call does it and the propagator allocates five times.
-pub fn inject_trace(span: &Span, headers: &mut HeaderMap) {
-    let context = span.context();
-    let span = context.span();
-    let context = span.span_context();
-    if !context.is_valid() {
-        return;
+/// Two digits a byte. Every request has several of these, and `format!` takes thousands of instructions for each.
+fn write_hex(digits: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
-    let parent = format!(
-        "00-{:032x}-{:016x}-{:02x}",
-        context.trace_id(),
-        context.span_id(),
-        context.trace_flags()
-    );
-    if let Ok(parent) = HeaderValue::try_from(parent) {
-        headers.insert(TRACEPARENT, parent);
-    }
-    // The state belongs to the parent, so a stale one must not stay.
-    headers.remove(TRACESTATE);
-    let state = context.trace_state().header();
-    if !state.is_empty()
-        && let Ok(state) = HeaderValue::try_from(state)
-    {
-        headers.insert(TRACESTATE, state);
-    }
-}
-
-/// Whether a span will be exported.
-pub fn is_recorded(span: &Span) -> bool {
-    span.context().span().is_recording()
-}
-
-/// The trace id of a span as 32 hexadecimal digits, if it is part of a trace.
-pub fn trace_id(span: &Span) -> Option<String> {
-    let context = span.context();
-    let trace_id = context.span().span_context().trace_id();
-    (trace_id != opentelemetry::trace::TraceId::INVALID).then(|| trace_id.to_string())
 }
 
 struct Headers<'a>(&'a HeaderMap);
@@ -71,5 +93,17 @@ impl Extractor for Headers<'_> {
 
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_as_digits() {
+        let mut digits = [0; 8];
+        write_hex(&mut digits, &[0x00, 0x1f, 0xa0, 0xff]);
+        assert_eq!(&digits, b"001fa0ff");
     }
 }

@@ -6,7 +6,7 @@
 mod context;
 mod lines;
 
-pub use context::{continue_trace, inject_trace, is_recorded, trace_id};
+pub use context::Trace;
 
 use std::io::IsTerminal;
 
@@ -15,9 +15,9 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,25 +61,14 @@ impl Drop for TelemetryGuard {
 pub fn init(service: &'static str, config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
     let provider = tracer_provider(service, config)?;
     let filter = EnvFilter::try_new(&config.log_level).context("LOG_LEVEL is not understood")?;
-    let format = config
-        .log_format
-        .unwrap_or(if std::io::stderr().is_terminal() {
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = lines::Lines {
+        format: config.log_format.unwrap_or(if is_terminal {
             LogFormat::Text
         } else {
             LogFormat::Json
-        });
-    let lines = match format {
-        LogFormat::Json => tracing_subscriber::fmt::layer()
-            .event_format(lines::Json)
-            .fmt_fields(lines::NoSpanFields)
-            .with_writer(std::io::stderr)
-            .boxed(),
-        LogFormat::Text => tracing_subscriber::fmt::layer()
-            .event_format(lines::Text)
-            .fmt_fields(lines::NoSpanFields)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr)
-            .boxed(),
+        }),
+        coloured: is_terminal,
     };
     let spans = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("dompet"))

@@ -1,54 +1,41 @@
 //! How an event becomes a line: its own fields, and the trace id of the request that it belongs to.
 //!
 //! The fields of spans are not repeated in lines. Spans begin and end with every request, lines are rare: what is needed of a
-//! span is asked for when a line is written, so that a request that is not worth a line pays nothing.
+//! span is asked for when a line is written, so that a request that is not worth a line pays nothing. (The layer that comes
+//! with tracing-subscriber writes down every span when it begins.)
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write as _};
+use std::io::Write as _;
 
 use serde::ser::{SerializeMap, Serializer as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Span, Subscriber};
-use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::FormatFields as _;
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::Context;
 
-/// Writes nothing of a span.
-pub(crate) struct NoSpanFields;
+use crate::{LogFormat, Trace};
 
-impl<'writer> FormatFields<'writer> for NoSpanFields {
-    fn format_fields<R: RecordFields>(&self, _: Writer<'writer>, _: R) -> fmt::Result {
-        Ok(())
-    }
-
-    fn add_fields(
-        &self,
-        _: &'writer mut FormattedFields<Self>,
-        _: &tracing::span::Record<'_>,
-    ) -> fmt::Result {
-        Ok(())
-    }
+/// Writes each event to the standard error.
+pub(crate) struct Lines {
+    pub(crate) format: LogFormat,
+    /// Whether the level has a colour, where the format is text.
+    pub(crate) coloured: bool,
 }
 
-/// One JSON object a line.
-pub(crate) struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let line = json(event).map_err(|_| fmt::Error)?;
-        writer.write_str(&line)?;
-        writer.write_char('\n')
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let line = match self.format {
+            LogFormat::Json => json(event),
+            LogFormat::Text => text(event, self.coloured).map_err(Into::into),
+        };
+        if let Ok(line) = line {
+            // A log that cannot be written cannot say so.
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
     }
 }
 
@@ -67,10 +54,11 @@ fn json(event: &Event<'_>) -> Result<String, Box<dyn Error>> {
     event.record(&mut fields);
     fields.result?;
     map.serialize_entry("target", event.metadata().target())?;
-    if let Some(trace_id) = crate::trace_id(&Span::current()) {
-        map.serialize_entry("trace_id", &trace_id)?;
+    if let Some(trace) = Trace::of(&Span::current()) {
+        map.serialize_entry("trace_id", &trace.id())?;
     }
     map.end()?;
+    line.push(b'\n');
     Ok(String::from_utf8(line)?)
 }
 
@@ -126,33 +114,22 @@ impl<M: SerializeMap> Visit for JsonFields<'_, M> {
 }
 
 /// For a person at a terminal.
-pub(crate) struct Text;
-
-impl<S, N> FormatEvent<S, N> for Text
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let level = *event.metadata().level();
-        SystemTime.format_time(&mut writer)?;
-        if writer.has_ansi_escapes() {
-            write!(writer, " \u{1b}[{}m{level:>5}\u{1b}[0m ", colour(level))?;
-        } else {
-            write!(writer, " {level:>5} ")?;
-        }
-        write!(writer, "{}: ", event.metadata().target())?;
-        DefaultFields::new().format_fields(writer.by_ref(), event)?;
-        if let Some(trace_id) = crate::trace_id(&Span::current()) {
-            write!(writer, " trace_id={trace_id}")?;
-        }
-        writeln!(writer)
+fn text(event: &Event<'_>, coloured: bool) -> Result<String, fmt::Error> {
+    let mut line = String::with_capacity(256);
+    SystemTime.format_time(&mut Writer::new(&mut line))?;
+    let level = *event.metadata().level();
+    if coloured {
+        write!(line, " \u{1b}[{}m{level:>5}\u{1b}[0m ", colour(level))?;
+    } else {
+        write!(line, " {level:>5} ")?;
     }
+    write!(line, "{}: ", event.metadata().target())?;
+    DefaultFields::new().format_fields(Writer::new(&mut line), event)?;
+    if let Some(trace) = Trace::of(&Span::current()) {
+        write!(line, " trace_id={}", trace.id())?;
+    }
+    line.push('\n');
+    Ok(line)
 }
 
 /// The code of a terminal's colour (ECMA-48, SGR).
