@@ -22,13 +22,13 @@ struct Cli {
     #[command(subcommand)]
     what: What,
     /// Seconds of each measurement
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, global = true, default_value_t = 8)]
     seconds: u64,
     /// How often each measurement is repeated, in alternation
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, global = true, default_value_t = 3)]
     rounds: usize,
     /// How many accounts there are
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, global = true, default_value_t = 100_000)]
     accounts: i64,
 }
 

@@ -22,6 +22,15 @@ pub use sqlx;
 
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The services' statements look rows up by key, and each has one good plan. A plan made anew at each use costs time; one made
+/// while a table was small and kept when it is large must not read the whole table.
+const PLANNING: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 /// How long a writer of SQLite waits for another process that writes.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many SQLite connections read at once.
@@ -189,8 +198,7 @@ impl Database {
 fn open_postgres(config: &DatabaseConfig) -> anyhow::Result<Database> {
     let mut options = PgConnectOptions::from_str(&config.url)
         .context("DATABASE_URL is not understood")?
-        // Custom plans cost planning at each use, and these statements have one good plan.
-        .options([("plan_cache_mode", "force_generic_plan")])
+        .options(PLANNING)
         .disable_statement_logging();
     if let Some(schema) = config.schema()? {
         options = options.options([("search_path", schema)]);
