@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use auth::{Claims, Role, ServiceKeyConfig, SigningKeys, UserId};
 use clock::{Clock, Entropy};
 use local::{Bank, Config, Home, Ports};
+use store::{Database, on_read, sqlx};
 
 use crate::http::Connection;
 use crate::ledger::{Draw, movement, open, seed};
@@ -18,6 +19,7 @@ const USERS: i64 = 512;
 
 pub(crate) struct Bench {
     bank: Bank,
+    followers: Followers,
     on_sqlite: bool,
     keys: SigningKeys,
     accounts: i64,
@@ -54,9 +56,12 @@ impl Bench {
         workers.finish(Duration::from_secs(5)).await;
         report::say("starting the five services");
         let on_sqlite = config.database_url.is_none();
+        let followers = Followers::open(&Home::new(&config)).await?;
         let bank = Bank::start(config, Clock::system(), Entropy::system()).await?;
+        followers.wait_until_current().await?;
         Ok(Bench {
             bank,
+            followers,
             on_sqlite,
             keys: ServiceKeyConfig::from_secret(secret).signing_keys()?,
             accounts,
@@ -110,15 +115,62 @@ impl Bench {
         let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
         tokio::time::sleep(span).await;
         let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
+        let behind = self.followers.behind().await?;
+        report::say(&format!(
+            "{rate:.0}/s; at the end the followers are {:.2} s behind",
+            behind as f64 / rate
+        ));
         stop.store(true, Ordering::Relaxed);
         for caller in callers {
             caller.await??;
         }
+        self.followers.wait_until_current().await?;
         Ok(rate)
     }
 
     pub(crate) async fn finish(self) -> anyhow::Result<()> {
         self.bank.stop().await;
+        Ok(())
+    }
+}
+
+/// The services that follow the ledger's log.
+struct Followers {
+    ledger: Database,
+    models: [Database; 2],
+}
+
+impl Followers {
+    async fn open(home: &Home) -> anyhow::Result<Followers> {
+        Ok(Followers {
+            ledger: Database::open(&home.database("wallet")).await?,
+            models: [
+                Database::open(&home.database("transaction")).await?,
+                Database::open(&home.database("payment")).await?,
+            ],
+        })
+    }
+
+    /// How many entries the slower one has not applied yet.
+    async fn behind(&self) -> anyhow::Result<i64> {
+        let mut slowest = i64::MAX;
+        for model in &self.models {
+            let position: i64 = on_read!(model, pool => {
+                sqlx::query_scalar("select seq from feed_position").fetch_one(pool).await?
+            });
+            slowest = slowest.min(position);
+        }
+        let head: i64 = on_read!(&self.ledger, pool => {
+            sqlx::query_scalar("select seq from ledger_head").fetch_one(pool).await?
+        });
+        Ok(head - slowest)
+    }
+
+    /// What they have to do is not to be measured with something else.
+    async fn wait_until_current(&self) -> anyhow::Result<()> {
+        while self.behind().await? > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn open(config: &DatabaseConfig) -> anyhow::Result<(Ledger, Wor
     let metrics = LedgerMetrics::register(&Metrics::new()?)?;
     let store = Arc::new(SqlStore::new(database));
     Ok((
-        Ledger::start(store, Clock::system(), metrics, &workers),
+        Ledger::start(store, Clock::system(), Entropy::system(), metrics, &workers),
         workers,
     ))
 }

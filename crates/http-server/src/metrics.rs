@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus::core::Collector;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntGauge, Registry, TextEncoder};
+use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry, TextEncoder};
 
 /// Upper bounds in seconds: fine where a payment should be, coarse up to the longest timeout.
 const DURATION_BUCKETS_S: &[f64] = &[
@@ -63,15 +63,14 @@ impl Metrics {
         InFlight(self.0.in_flight.clone())
     }
 
+    /// Every metric as it stands, in Prometheus's text format.
+    pub fn text(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.0.registry.gather())
+    }
+
     pub(crate) fn render(&self) -> Response {
-        let encoder = TextEncoder::new();
-        let mut text = Vec::new();
-        match encoder.encode(&self.0.registry.gather(), &mut text) {
-            Ok(()) => (
-                [(header::CONTENT_TYPE, encoder.format_type().to_owned())],
-                text,
-            )
-                .into_response(),
+        match self.text() {
+            Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
             Err(error) => {
                 tracing::error!(%error, "metrics could not be written");
                 api_error::ApiError::internal().into_response()

@@ -4,6 +4,8 @@
 //! [`on_read!`] or [`in_transaction!`]; only where the two really differ does it match on [`Database`]. SQLite is opened
 //! in WAL with `synchronous=FULL`: what was committed survives a power cut there too.
 
+mod together;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
@@ -19,6 +21,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqlStr};
 
 pub use sqlx;
+pub use together::{Together, Unreadable};
 
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
