@@ -15,6 +15,7 @@
 mod books;
 pub mod chain;
 mod decide;
+pub mod merkle;
 
 pub use books::{Account, Books, Head, User};
 pub use decide::{Batch, Draft, LogRow};

@@ -9,19 +9,21 @@
 //! the request came.
 
 mod metrics;
+mod tail;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Clock;
+use clock::{Clock, Entropy};
 use http_server::Workers;
 use tokio::sync::{mpsc, oneshot};
-use wallet_api::{Order, Outcome};
+use wallet_api::{Entry, Order, Outcome};
 
 pub use metrics::LedgerMetrics;
 
 use crate::store::LedgerStore;
+use tail::Tail;
 use writer::Writer;
 
 /// Calls that may wait for the writer; more are turned away.
@@ -50,6 +52,7 @@ struct Call {
 #[derive(Clone)]
 pub struct Ledger {
     queue: mpsc::Sender<Call>,
+    tail: Arc<Tail>,
 }
 
 impl Ledger {
@@ -57,13 +60,15 @@ impl Ledger {
     pub fn start(
         store: Arc<dyn LedgerStore>,
         clock: Clock,
+        entropy: Entropy,
         metrics: LedgerMetrics,
         workers: &Workers,
     ) -> Ledger {
         let (queue, waiting) = mpsc::channel(CALLS_MAX);
-        let writer = Writer::new(store, clock, metrics, PATIENCE);
+        let tail = Arc::<Tail>::default();
+        let writer = Writer::new(store, clock, entropy, metrics, tail.clone(), PATIENCE);
         workers.spawn(|stop| writer.run(waiting, stop));
-        Ledger { queue }
+        Ledger { queue, tail }
     }
 
     /// Carries out orders, one after the other. One outcome for each.
@@ -73,5 +78,10 @@ impl Ledger {
             .try_send(Call { orders, answer })
             .map_err(|_| LedgerError::Overloaded)?;
         outcomes.await.map_err(|_| LedgerError::Unavailable)?
+    }
+
+    /// Up to `limit` entries after `after`, of a log that ends at `head`; `None` where this process does not have them in memory.
+    pub fn recent(&self, after: i64, head: i64, limit: usize) -> Option<Vec<Entry>> {
+        self.tail.page(after, head, limit)
     }
 }

@@ -3,6 +3,7 @@
 //! Read it in the order that an order takes: `routes` parse a request into an order, `ledger` gathers what waits and has one
 //! writer decide and commit it, `domain` has the rules, `store` the databases, `verify` the audit.
 
+pub mod auditor;
 mod config;
 mod demo;
 pub mod domain;
@@ -60,9 +61,13 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
     let ledger = Ledger::start(
         store.clone(),
         clock.clone(),
+        entropy.clone(),
         ledger_metrics.clone(),
         &workers,
     );
+
+    let auditor = auditor::Auditor::new(store.clone(), clock.clone(), &metrics)?;
+    workers.spawn(|stop| auditor.run(stop));
 
     if config.demo_data {
         let (done, seeded) = tokio::sync::watch::channel(false);
@@ -93,6 +98,8 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
 
     let router = routes::router(routes::Wallets {
         ledger,
+        accounts: routes::accounts(store.clone()),
+        accounts_of: routes::accounts_of(store.clone()),
         store,
         users,
         verifier,

@@ -4,25 +4,30 @@ mod internal;
 mod public;
 mod wire;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use auth::{BearerScheme, ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::FromRef;
 use clock::{Clock, Entropy};
+use store::Together;
 use user_api::UserClient;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::domain::Account;
 use crate::ledger::{Ledger, LedgerMetrics};
-use crate::store::LedgerStore;
+use crate::store::{LedgerStore, StoreError};
 
 /// What handlers work with.
 #[derive(Clone)]
 pub(crate) struct Wallets {
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<dyn LedgerStore>,
+    pub(crate) accounts: Together<i64, Account>,
+    pub(crate) accounts_of: Together<i64, Vec<Account>>,
     pub(crate) users: UserClient,
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
@@ -55,6 +60,35 @@ fn public() -> OpenApiRouter<Wallets> {
         .routes(routes!(public::top_up))
         .routes(routes!(public::deduct))
         .routes(routes!(public::set_status))
+}
+
+/// Reads of accounts by their ids.
+pub(crate) fn accounts(store: Arc<dyn LedgerStore>) -> Together<i64, Account> {
+    Together::new(move |ids| {
+        let store = store.clone();
+        async move {
+            let found = store.accounts(&ids).await?.into_iter();
+            Ok::<_, StoreError>(found.map(|account| (account.id, account)).collect())
+        }
+    })
+}
+
+/// Reads of a user's accounts, oldest first.
+pub(crate) fn accounts_of(store: Arc<dyn LedgerStore>) -> Together<i64, Vec<Account>> {
+    Together::new(move |users| {
+        let store = store.clone();
+        async move {
+            let (mut accounts, _) = store.accounts_of(&users).await?;
+            accounts.sort_unstable_by_key(|account| account.id);
+            let mut of_users: HashMap<i64, Vec<Account>> = HashMap::new();
+            for account in accounts {
+                if let Some(user_id) = account.user_id {
+                    of_users.entry(user_id).or_default().push(account);
+                }
+            }
+            Ok::<_, StoreError>(of_users)
+        }
+    })
 }
 
 /// Everything that this service answers, without the probes.

@@ -8,9 +8,12 @@ mod postgres;
 mod sql;
 mod sqlite;
 
+use money::Currency;
 use uuid::Uuid;
 use wallet_api::Entry;
 
+use crate::domain::chain::Blind;
+use crate::domain::merkle::Hash;
 use crate::domain::{Account, Batch, Head, LogRow};
 
 pub use sql::SqlStore;
@@ -56,7 +59,9 @@ pub struct BatchRow {
     /// Its last entry.
     pub last_seq: i64,
     /// The hash over it and everything before.
-    pub hash: Vec<u8>,
+    pub hash: Hash,
+    /// What hides its balances in the hash.
+    pub blind: Blind,
 }
 
 /// The ledger's storage.
@@ -82,6 +87,12 @@ pub trait LedgerStore: Send + Sync {
 
     /// Up to `limit` commits after the one that ends with `after`, in order.
     async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError>;
+
+    /// These accounts, as far as they exist, and the head at that same moment.
+    async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError>;
+
+    /// What the accounts of each currency add up to, and how many wallets are below zero.
+    async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError>;
 
     /// Every account, and the head at that same moment: for audits.
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError>;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
+use money::Currency;
 use store::sqlx;
 use support::{TestBank, accepted, every_bank, pay, top_up};
 use wallet::domain::{Account, Batch, Head, LogRow};
@@ -72,6 +73,14 @@ impl LedgerStore for Faulty {
 
     async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
         self.inner.batches(after, limit).await
+    }
+
+    async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError> {
+        self.inner.accounts_at_head(ids).await
+    }
+
+    async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
+        self.inner.sums().await
     }
 
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
@@ -161,8 +170,13 @@ async fn the_logs_time_never_goes_back_although_the_clock_does() {
         let workers = http_server::Workers::default();
         let metrics =
             wallet::ledger::LedgerMetrics::register(&http_server::Metrics::new().unwrap()).unwrap();
-        let ledger =
-            wallet::ledger::Ledger::start(bank.store.clone(), clock.clone(), metrics, &workers);
+        let ledger = wallet::ledger::Ledger::start(
+            bank.store.clone(),
+            clock.clone(),
+            clock::Entropy::system(),
+            metrics,
+            &workers,
+        );
         let open = |user_id| Order {
             key: bank.key(),
             operation: wallet_api::Operation::OpenWallet {

@@ -181,7 +181,7 @@ fn begin() -> (Books, Naive) {
         draft.decide(&order(0, &operation)).unwrap();
         naive.decide(&operation).unwrap();
     }
-    let batch = draft.finish().unwrap();
+    let batch = draft.finish([7; 16]).unwrap();
     books.merge(batch);
     (books, naive)
 }
@@ -203,7 +203,7 @@ proptest! {
                 prop_assert_eq!(decided, expected, "{:?}", operation);
                 accepted += usize::from(expected.is_ok());
             }
-            let Some(batch) = draft.finish() else {
+            let Some(batch) = draft.finish([7; 16]) else {
                 prop_assert_eq!(accepted, 0);
                 continue;
             };
@@ -237,7 +237,7 @@ proptest! {
         let decide_all = || {
             let mut draft = Draft::new(&books, 7);
             let outcomes: Vec<_> = operations.iter().enumerate().map(|(n, o)| draft.decide(&order(n, o)).cloned()).collect();
-            (outcomes, draft.finish().map(|batch| batch.head))
+            (outcomes, draft.finish([7; 16]).map(|batch| batch.head))
         };
         prop_assert_eq!(decide_all(), decide_all());
     }
@@ -250,7 +250,7 @@ proptest! {
         for (number, operation) in operations.iter().enumerate() {
             let _ = draft.decide(&order(number, operation));
         }
-        if let Some(batch) = draft.finish() {
+        if let Some(batch) = draft.finish([7; 16]) {
             batch.rows.iter().for_each(|row| follower.follow(&row.entry));
             follower.head = batch.head.clone();
             books.merge(batch);

@@ -1,4 +1,7 @@
 //! What other services see of the ledger: the orders it takes, the outcomes it gives, the log that they follow, and a client.
+//!
+//! Enumerations are written as `{"variant": {…}}`: that is read in one pass, where a tag among the fields makes the reader keep
+//! everything before it has seen the tag.
 
 mod client;
 
@@ -41,7 +44,7 @@ pub struct Order {
 
 /// What can be done. Ids are those of the public API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Money comes in from outside.
     TopUp {
@@ -129,7 +132,7 @@ impl WalletStatus {
 
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It is done, and durable.
     Accepted {
@@ -188,7 +191,7 @@ pub struct Entry {
 
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Money moved.
     Transfer(Transfer),

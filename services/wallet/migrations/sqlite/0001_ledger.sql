@@ -55,11 +55,12 @@ create table account_events (
 ) strict;
 create unique index account_events_key on account_events (key);
 
--- One row a commit: the hash over its entries and the hash before it.
+-- One row a commit: the hash over its entries and the hash before it, and the random bytes that hide its balances in the hash.
 create table batches (
     last_seq integer primary key,
     first_seq integer not null,
-    hash blob not null
+    hash blob not null,
+    blind blob not null
 ) strict;
 
 -- History is append-only, for everybody who comes by SQL.

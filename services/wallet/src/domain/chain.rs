@@ -1,30 +1,94 @@
-//! The hash that makes the log tamper-evident: SHA-256 over a batch's entries and the hash of the batch before.
+//! The hashes that make the log tamper-evident. Each commit has one over the commit before and everything in it.
 //!
 //! Every field of an entry goes in, as little-endian 64-bit numbers and length-prefixed text, so that no two different logs
-//! write the same bytes.
+//! write the same bytes. What the entries say is the leaves of a tree ([`merkle`]), so that a receipt shows one entry and none of
+//! the others. The balances are hashed apart, together with bytes that nobody is told: one side of a movement must not learn
+//! what the other side holds, not even by trying numbers out.
 
 use sha2::{Digest, Sha256};
 use wallet_api::{Event, TransferKind, WalletStatus};
 
 use super::decide::LogRow;
+use super::merkle::{self, Hash};
 
 /// What the first bytes of every batch's text are; it changes with the format.
-const FORMAT: &[u8] = b"dompet batch v1";
+const FORMAT: &[u8] = b"dompet batch v2";
 /// Stands for a number that is not there; no field has it otherwise.
 const NONE: i64 = i64::MIN;
 
-/// The hash of a batch that follows `before`.
-pub fn hash<'a>(before: &[u8; 32], rows: impl Iterator<Item = &'a LogRow>) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    digest.update(FORMAT);
-    digest.update(before);
+/// Random bytes that go into the hash of a batch's balances, and stay in the database.
+pub type Blind = [u8; 16];
+
+/// What a batch's hash is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The hash of the batch before; zeros for the first.
+    pub before: Hash,
+    /// The number of its first entry.
+    pub first_seq: i64,
+    /// The number of its last entry.
+    pub last_seq: i64,
+    /// The root of the tree over its entries.
+    pub root: Hash,
+    /// The hash of its balances.
+    pub balances: Hash,
+}
+
+impl Parts {
+    /// The parts of a batch of these entries.
+    pub fn of(before: &Hash, blind: &Blind, rows: &[LogRow]) -> Parts {
+        let number = |row: Option<&LogRow>| row.map_or(0, |row| row.entry.seq);
+        Parts {
+            before: *before,
+            first_seq: number(rows.first()),
+            last_seq: number(rows.last()),
+            root: merkle::root(leaves(rows)),
+            balances: balances(blind, rows),
+        }
+    }
+
+    /// The batch's hash.
+    pub fn hash(&self) -> Hash {
+        Sha256::new()
+            .chain_update(FORMAT)
+            .chain_update(self.before)
+            .chain_update(self.first_seq.to_le_bytes())
+            .chain_update(self.last_seq.to_le_bytes())
+            .chain_update(self.root)
+            .chain_update(self.balances)
+            .finalize()
+            .into()
+    }
+}
+
+/// The leaves of a batch's tree.
+pub fn leaves(rows: &[LogRow]) -> Vec<Hash> {
     let mut text = Vec::with_capacity(160);
-    for row in rows {
+    let leaf = |row| {
         text.clear();
         write_row(&mut text, row);
-        digest.update(&text);
+        merkle::leaf(&text)
+    };
+    rows.iter().map(leaf).collect()
+}
+
+/// The bytes of an entry's leaf.
+pub fn leaf_bytes(row: &LogRow) -> Vec<u8> {
+    let mut text = Vec::with_capacity(160);
+    write_row(&mut text, row);
+    text
+}
+
+fn balances(blind: &Blind, rows: &[LogRow]) -> Hash {
+    let mut text = Vec::with_capacity(rows.len().saturating_mul(16).saturating_add(16));
+    text.extend_from_slice(blind);
+    for row in rows {
+        if let Event::Transfer(transfer) = &row.entry.event {
+            number(&mut text, transfer.debit.balance);
+            number(&mut text, transfer.credit.balance);
+        }
     }
-    digest.finalize().into()
+    Sha256::digest(&text).into()
 }
 
 fn write_row(to: &mut Vec<u8>, row: &LogRow) {
@@ -34,10 +98,8 @@ fn write_row(to: &mut Vec<u8>, row: &LogRow) {
     match &row.entry.event {
         Event::Transfer(transfer) => {
             number(to, i64::from(kind_code(transfer.kind)));
-            for side in [&transfer.debit, &transfer.credit] {
-                number(to, side.account);
-                number(to, side.balance);
-            }
+            number(to, transfer.debit.account);
+            number(to, transfer.credit.account);
             number(to, transfer.amount.units());
             number(to, transfer.payment_id.unwrap_or(NONE));
             text(to, transfer.description.as_deref());

@@ -41,6 +41,8 @@ pub struct Batch {
     pub opened: Vec<i64>,
     /// Users who will be gone.
     pub closed_users: Vec<i64>,
+    /// What hides its balances in its hash.
+    pub blind: chain::Blind,
     pub(super) users: HashMap<i64, User>,
 }
 
@@ -56,18 +58,20 @@ impl<'a> Draft<'a> {
             accounts: BTreeMap::new(),
             opened: Vec::new(),
             closed_users: Vec::new(),
+            blind: chain::Blind::default(),
             users: HashMap::new(),
         };
         Draft { books, batch }
     }
 
-    /// What is to be committed, with its hash in the head; `None` when every order was refused.
-    pub fn finish(self) -> Option<Batch> {
+    /// What is to be committed, with its hash in the head; `None` when every order was refused. `blind` is drawn at random.
+    pub fn finish(self, blind: chain::Blind) -> Option<Batch> {
         let mut batch = self.batch;
         if batch.rows.is_empty() {
             return None;
         }
-        batch.head.hash = chain::hash(&batch.head.hash, batch.rows.iter());
+        batch.blind = blind;
+        batch.head.hash = chain::Parts::of(&batch.head.hash, &blind, &batch.rows).hash();
         Some(batch)
     }
 

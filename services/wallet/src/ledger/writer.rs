@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clock::Clock;
+use clock::{Clock, Entropy};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wallet_api::{LOG_PAGE_MAX, ORDERS_MAX, Operation, Order, Outcome};
 
-use super::{Call, LedgerError, LedgerMetrics};
+use super::{Call, LedgerError, LedgerMetrics, Tail};
+use crate::domain::chain::Blind;
 use crate::domain::{self, Books, Draft, LogRow, User, money_in, money_out};
 use crate::store::{Committed, LedgerStore, StoreError, entries};
 
@@ -22,7 +23,9 @@ const RETRY_EVERY: Duration = Duration::from_millis(50);
 pub(super) struct Writer {
     store: Arc<dyn LedgerStore>,
     clock: Clock,
+    entropy: Entropy,
     metrics: LedgerMetrics,
+    tail: Arc<Tail>,
     patience: Duration,
     /// `None` until the head was read, and after a failure that leaves it uncertain.
     books: Option<Books>,
@@ -32,13 +35,17 @@ impl Writer {
     pub(super) fn new(
         store: Arc<dyn LedgerStore>,
         clock: Clock,
+        entropy: Entropy,
         metrics: LedgerMetrics,
+        tail: Arc<Tail>,
         patience: Duration,
     ) -> Writer {
         Writer {
             store,
             clock,
+            entropy,
             metrics,
+            tail,
             patience,
             books: None,
         }
@@ -140,13 +147,21 @@ impl Writer {
         orders: &[Order],
         outcomes: &mut [Option<Outcome>],
     ) -> Result<(), StoreError> {
-        let decided = decide(books, orders, outcomes, self.clock.now().micros());
+        let decided = decide(
+            books,
+            orders,
+            outcomes,
+            self.clock.now().micros(),
+            self.entropy.bytes16(),
+        );
         if let Some(batch) = decided.batch {
             let started = Instant::now();
             match self.store.commit(&batch).await? {
                 Committed::Done => {
                     self.metrics
                         .committed(&batch, started.elapsed().as_secs_f64());
+                    self.tail
+                        .extend(batch.rows.iter().map(|row| row.entry.clone()));
                     for (index, row) in decided.accepted {
                         outcomes[index] = Some(Outcome::Accepted {
                             entry: batch.rows[row].entry.clone(),
@@ -227,11 +242,11 @@ impl Writer {
             if rows.is_empty() {
                 return Err(StoreError::Corrupt("the log ends before its head"));
             }
-            for entry in entries(rows) {
-                if entry.seq <= head.seq {
-                    books.follow(&entry);
-                }
+            let rows = entries(rows);
+            for entry in rows.iter().filter(|entry| entry.seq <= head.seq) {
+                books.follow(entry);
             }
+            self.tail.extend(rows.into_iter());
         }
         books.head = head;
         Ok(())
@@ -303,7 +318,13 @@ struct Decided {
     unconfirmed: Vec<(usize, Outcome)>,
 }
 
-fn decide(books: &Books, orders: &[Order], outcomes: &[Option<Outcome>], now: i64) -> Decided {
+fn decide(
+    books: &Books,
+    orders: &[Order],
+    outcomes: &[Option<Outcome>],
+    now: i64,
+    blind: Blind,
+) -> Decided {
     let mut draft = Draft::new(books, now);
     let mut accepted = Vec::new();
     let mut repeated = Vec::new();
@@ -327,7 +348,7 @@ fn decide(books: &Books, orders: &[Order], outcomes: &[Option<Outcome>], now: i6
         }
     }
     Decided {
-        batch: draft.finish(),
+        batch: draft.finish(blind),
         accepted,
         repeated,
         unconfirmed,

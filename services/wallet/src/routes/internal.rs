@@ -43,15 +43,15 @@ async fn log(
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogPage>, ApiError> {
     let limit = query.limit.clamp(1, LOG_PAGE_MAX);
-    let entries = entries(wallets.store.log(query.after, limit).await?);
-    let full = i64::try_from(entries.len()).is_ok_and(|length| length == limit);
-    let last = entries.last().map_or(query.after, |entry| entry.seq);
-    // A page that is not full ends at the head.
-    let head = if full {
-        wallets.store.head().await?.seq
-    } else {
-        last
+    // The head is asked for after the follower asked: a page up to it has everything that was committed before.
+    let head = wallets.store.head().await?.seq;
+    let most = usize::try_from(limit).unwrap_or_default();
+    let entries = match wallets.ledger.recent(query.after, head, most) {
+        Some(entries) => entries,
+        None => entries(wallets.store.log(query.after, limit).await?),
     };
+    // What is read from the database may be newer than the head that was read before it.
+    let head = entries.last().map_or(head, |entry| head.max(entry.seq));
     wallets.metrics.followed(&service.0, query.after, head);
     Ok(Json(LogPage { entries, head }))
 }

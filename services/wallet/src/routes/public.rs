@@ -11,7 +11,7 @@ use wallet_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempoten
 use super::Wallets;
 use super::wire::{
     AmountRequest, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet, WalletBody,
-    WalletsBody, not_found, refused, unauthorized, user_unverified,
+    WalletsBody, not_found, refused, unauthorized, unreadable, user_unverified,
 };
 use crate::domain::Account;
 
@@ -22,9 +22,12 @@ pub(super) async fn list(
     State(wallets): State<Wallets>,
     caller: Caller,
 ) -> Result<Json<WalletsBody>, ApiError> {
-    let (mut accounts, _) = wallets.store.accounts_of(&[caller.user_id.0]).await?;
-    accounts.sort_unstable_by_key(|account| account.id);
-    let wallets = accounts.iter().filter_map(Wallet::of).collect();
+    let accounts = wallets
+        .accounts_of
+        .get(caller.user_id.0)
+        .await
+        .map_err(unreadable)?;
+    let wallets = accounts.iter().flatten().filter_map(Wallet::of).collect();
     Ok(Json(WalletsBody { wallets }))
 }
 
@@ -237,7 +240,7 @@ impl Wallets {
     }
 
     async fn account(&self, id: i64) -> Result<Account, ApiError> {
-        let account = self.store.accounts(&[id]).await?.pop();
+        let account = self.accounts.get(id).await.map_err(unreadable)?;
         account
             .filter(|account| account.user_id.is_some())
             .ok_or_else(not_found)

@@ -4,6 +4,7 @@ use api_error::ApiError;
 use http_server::Field;
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
+use store::Unreadable;
 use utoipa::ToSchema;
 use wallet_api::{Refusal, WalletStatus};
 
@@ -206,6 +207,11 @@ impl From<LedgerError> for ApiError {
             ),
         }
     }
+}
+
+/// What it was is logged where it happened.
+pub(super) fn unreadable(_: Unreadable) -> ApiError {
+    ApiError::unavailable("The ledger cannot be read now")
 }
 
 impl From<StoreError> for ApiError {

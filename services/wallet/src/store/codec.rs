@@ -5,7 +5,7 @@ use money::{Amount, Currency};
 use uuid::Uuid;
 use wallet_api::{Entry, Event, Side, Transfer, TransferKind, WalletStatus};
 
-use super::StoreError;
+use super::{BatchRow, StoreError};
 use crate::domain::{Account, Head, LogRow, chain};
 
 /// Whose account, and of what: neither ever changes, so it is remembered.
@@ -19,6 +19,23 @@ pub(super) type AccountColumns = (i64, Option<i64>, i64, i16, i16);
 
 /// seq, wallets, payments, at, hash.
 pub(super) type HeadColumns = (i64, i64, i64, i64, Vec<u8>);
+
+/// The head (seq, wallets, payments, at, hash), and with it one account (id, user_id, balance, currency, status) or none.
+pub(super) type StandingColumns = (
+    i64,
+    i64,
+    i64,
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i16>,
+    Option<i16>,
+);
+
+/// first_seq, last_seq, hash, blind.
+pub(super) type BatchColumns = (i64, i64, Vec<u8>, Vec<u8>);
 
 /// seq, kind, and then for a transfer: debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key,
 /// description; for an account event: wallet_id, user_id, currency, status, -, -, at, key, -.
@@ -72,6 +89,16 @@ fn kind(code: i16) -> Result<TransferKind, StoreError> {
     .ok_or(StoreError::Corrupt("kind"))
 }
 
+pub(super) fn batch(columns: BatchColumns) -> Result<BatchRow, StoreError> {
+    let (first_seq, last_seq, hash, blind) = columns;
+    Ok(BatchRow {
+        first_seq,
+        last_seq,
+        hash: hash.try_into().map_err(|_| StoreError::Corrupt("hash"))?,
+        blind: blind.try_into().map_err(|_| StoreError::Corrupt("blind"))?,
+    })
+}
+
 pub(super) fn head(columns: HeadColumns) -> Result<Head, StoreError> {
     let (seq, wallets, payments, at, hash) = columns;
     Ok(Head {
@@ -92,6 +119,33 @@ pub(super) fn account(columns: AccountColumns) -> Result<Account, StoreError> {
         status: status(i64::from(state))?,
         balance,
     })
+}
+
+pub(super) fn standing(rows: Vec<StandingColumns>) -> Result<(Head, Vec<Account>), StoreError> {
+    let mut at = Head::default();
+    let mut accounts = Vec::with_capacity(rows.len());
+    for (seq, wallets, payments, time, hash, id, user_id, balance, currency, status) in rows {
+        at = head((seq, wallets, payments, time, hash))?;
+        if let (Some(id), Some(balance), Some(currency), Some(status)) =
+            (id, balance, currency, status)
+        {
+            accounts.push(account((id, user_id, balance, currency, status))?);
+        }
+    }
+    Ok((at, accounts))
+}
+
+/// From rows of currency, the sums of the upper and lower halves, and how many wallets are below zero.
+pub(super) fn sums(
+    rows: Vec<(i16, i64, i64, i64)>,
+) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
+    let (mut sums, mut negative) = (Vec::with_capacity(rows.len()), 0_i64);
+    for (code, upper, lower, below_zero) in rows {
+        let sum = (i128::from(upper) << 32).saturating_add(i128::from(lower));
+        sums.push((currency(i64::from(code))?, sum));
+        negative = negative.saturating_add(below_zero);
+    }
+    Ok((sums, negative))
 }
 
 /// The wallets that must be in `owners` before [`log_row`] can read these rows.

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use wallet_api::Event;
 
 use super::StoreError;
-use super::codec::{self, AccountColumns, LogColumns, currency_code};
+use super::codec::{self, AccountColumns, LogColumns, StandingColumns, currency_code};
+use super::sql::standing;
 use crate::domain::{Batch, chain};
 
 /// Appends a batch: one statement, one round trip, one commit. The head moves only from where the batch was decided; if it is
@@ -37,7 +38,7 @@ const COMMIT: &str = "
     closed as (
         insert into closed_users (user_id) select v.* from head, unnest($32::int8[]) v on conflict do nothing),
     batch as (
-        insert into batches (last_seq, first_seq, hash) select $2, $1 + 1, $6 from head)
+        insert into batches (last_seq, first_seq, hash, blind) select $2, $1 + 1, $6, $33 from head)
     select count(*) from head";
 
 /// `false` when the head is elsewhere.
@@ -114,6 +115,7 @@ pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<bool, StoreEr
         .bind(happened.status)
         .bind(happened.key)
         .bind(&batch.closed_users)
+        .bind(&batch.blind[..])
         .fetch_one(pool)
         .await?
         .try_get(0)?;
@@ -164,6 +166,16 @@ impl Happened {
 
 pub(super) async fn accounts(pool: &PgPool, ids: &[i64]) -> sqlx::Result<Vec<AccountColumns>> {
     sqlx::query_as("select id, user_id, balance, currency, status from accounts where id = any($1)")
+        .bind(ids)
+        .fetch_all(pool)
+        .await
+}
+
+pub(super) async fn accounts_at_head(
+    pool: &PgPool,
+    ids: &[i64],
+) -> sqlx::Result<Vec<StandingColumns>> {
+    sqlx::query_as(standing!("a.id = any($1)"))
         .bind(ids)
         .fetch_all(pool)
         .await

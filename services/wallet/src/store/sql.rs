@@ -1,9 +1,10 @@
 //! The ledger in a SQL database: what PostgreSQL and SQLite do alike.
 
+use money::Currency;
 use store::{Database, on_read, sqlx};
 use uuid::Uuid;
 
-use super::codec::{self, AccountColumns, HeadColumns, LogColumns, Owners};
+use super::codec::{self, HeadColumns, LogColumns, Owners};
 use super::{BatchRow, Committed, LedgerStore, StoreError, postgres, sqlite};
 use crate::domain::{Account, Batch, Head, LogRow};
 
@@ -15,6 +16,24 @@ const LOG: &str = "
     select seq, kind, wallet_id, user_id, currency, status, null, null, at, key, null
     from account_events where seq > $1
     order by seq limit $2";
+
+/// One statement sees one state, in both databases. What comes after `on` chooses the accounts.
+macro_rules! standing {
+    ($on:literal) => {
+        concat!(
+            "select h.seq, h.wallets, h.payments, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status
+             from ledger_head h left join accounts a on ",
+            $on
+        )
+    };
+}
+pub(super) use standing;
+
+/// The upper and the lower half of each balance are summed apart: neither sum can leave 64 bits.
+const SUMS: &str = "
+    select currency, cast(sum(balance >> 32) as bigint), cast(sum(balance & 4294967295) as bigint),
+           cast(sum(case when id > 0 and balance < 0 then 1 else 0 end) as bigint)
+    from accounts group by currency";
 
 /// The ledger's storage in either database.
 #[derive(Clone)]
@@ -107,56 +126,35 @@ impl LedgerStore for SqlStore {
     }
 
     async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
-        let rows: Vec<(i64, i64, Vec<u8>)> = on_read!(&self.database, pool => {
+        let rows: Vec<codec::BatchColumns> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select first_seq, last_seq, hash from batches where last_seq > $1 order by last_seq limit $2",
+                "select first_seq, last_seq, hash, blind from batches where last_seq > $1 order by last_seq limit $2",
             )
             .bind(after)
             .bind(limit)
             .fetch_all(pool)
             .await?
         });
-        let batch = |(first_seq, last_seq, hash)| BatchRow {
-            first_seq,
-            last_seq,
-            hash,
-        };
-        Ok(rows.into_iter().map(batch).collect())
+        rows.into_iter().map(codec::batch).collect()
+    }
+
+    async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError> {
+        codec::standing(match &self.database {
+            Database::Postgres(pool) => postgres::accounts_at_head(pool, ids).await?,
+            Database::Sqlite(pools) => sqlite::accounts_at_head(&pools.read, ids).await?,
+        })
+    }
+
+    async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
+        let rows: Vec<(i16, i64, i64, i64)> = on_read!(&self.database, pool => {
+            sqlx::query_as(SUMS).fetch_all(pool).await?
+        });
+        codec::sums(rows)
     }
 
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
-        // One statement sees one state, in both databases.
-        type Columns = (
-            i64,
-            i64,
-            i64,
-            i64,
-            Vec<u8>,
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-            Option<i16>,
-            Option<i16>,
-        );
-        let rows: Vec<Columns> = on_read!(&self.database, pool => {
-            sqlx::query_as(
-                "select h.seq, h.wallets, h.payments, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status
-                 from ledger_head h left join accounts a on true",
-            )
-            .fetch_all(pool)
-            .await?
-        });
-        let mut head = Head::default();
-        let mut accounts = Vec::with_capacity(rows.len());
-        for (seq, wallets, payments, at, hash, id, user_id, balance, currency, status) in rows {
-            head = codec::head((seq, wallets, payments, at, hash))?;
-            if let (Some(id), Some(balance), Some(currency), Some(status)) =
-                (id, balance, currency, status)
-            {
-                let columns: AccountColumns = (id, user_id, balance, currency, status);
-                accounts.push(codec::account(columns)?);
-            }
-        }
-        Ok((head, accounts))
+        codec::standing(on_read!(&self.database, pool => {
+            sqlx::query_as(standing!("true")).fetch_all(pool).await?
+        }))
     }
 }

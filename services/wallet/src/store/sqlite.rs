@@ -6,7 +6,8 @@ use uuid::Uuid;
 use wallet_api::Event;
 
 use super::StoreError;
-use super::codec::{self, AccountColumns, LogColumns, currency_code};
+use super::codec::{self, AccountColumns, LogColumns, StandingColumns, currency_code};
+use super::sql::standing;
 use crate::domain::{Batch, LogRow, chain};
 
 const OPEN: &str = "
@@ -70,10 +71,11 @@ pub(super) async fn commit(writer: &SqlitePool, batch: &Batch) -> Result<bool, S
             .execute(&mut *tx)
             .await?;
     }
-    sqlx::query("insert into batches (last_seq, first_seq, hash) values ($1, $2, $3)")
+    sqlx::query("insert into batches (last_seq, first_seq, hash, blind) values ($1, $2, $3, $4)")
         .bind(head.seq)
         .bind(batch.before.saturating_add(1))
         .bind(&head.hash[..])
+        .bind(&batch.blind[..])
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
@@ -137,6 +139,16 @@ pub(super) async fn accounts(pool: &SqlitePool, ids: &[i64]) -> sqlx::Result<Vec
     .bind(json!(ids).to_string())
     .fetch_all(pool)
     .await
+}
+
+pub(super) async fn accounts_at_head(
+    pool: &SqlitePool,
+    ids: &[i64],
+) -> sqlx::Result<Vec<StandingColumns>> {
+    sqlx::query_as(standing!("a.id in (select value from json_each($1))"))
+        .bind(json!(ids).to_string())
+        .fetch_all(pool)
+        .await
 }
 
 pub(super) async fn accounts_of(

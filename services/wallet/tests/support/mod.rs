@@ -63,7 +63,7 @@ impl TestBank {
             config: config.clone(),
             database,
             store: store.clone(),
-            ledger: Ledger::start(store, clock.clone(), metrics, &workers),
+            ledger: Ledger::start(store, clock.clone(), Entropy::system(), metrics, &workers),
             clock,
             entropy: Entropy::system(),
             _workers: workers,

@@ -1,0 +1,271 @@
+//! The auditor that never sleeps: the checks of [`crate::verify`], all the time, a little at a time, shown as metrics.
+//!
+//! It follows the log's end, and compares the accounts that were touched; it sums up all accounts now and then; and it walks over
+//! the whole log again and again from the first entry, so that a change of old rows is found too. Each of these rests for a
+//! multiple of the time that it took, so that it never costs more than a small share of one processor and the database. What an
+//! audit finds is logged as an error and stays in the metrics until the process ends: it is for people to look at.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clock::Clock;
+use http_server::Metrics;
+use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::Head;
+use crate::store::{LedgerStore, StoreError};
+use crate::verify::{ALL, Findings, NEGATIVE, SUM, Walk};
+
+/// How one kind of check is paced.
+struct Pace {
+    /// It rests for this multiple of the time that it took,
+    times: u32,
+    /// but at least so long.
+    least: Duration,
+}
+
+/// The log's end: a twentieth of the time at most.
+const END: Pace = Pace {
+    times: 20,
+    least: Duration::from_millis(500),
+};
+/// All accounts: a hundredth.
+const ACCOUNTS: Pace = Pace {
+    times: 100,
+    least: Duration::from_secs(10),
+};
+/// A page of the whole log: a hundredth.
+const WHOLE: Pace = Pace {
+    times: 100,
+    least: Duration::from_secs(1),
+};
+
+impl Pace {
+    fn rest(&self, took: Duration) -> Duration {
+        took.saturating_mul(self.times).max(self.least)
+    }
+}
+
+/// What the auditor shows.
+#[derive(Clone)]
+struct AuditMetrics {
+    sum: GaugeVec,
+    negative: IntGauge,
+    failed: IntGaugeVec,
+    seq: IntGauge,
+    whole_seq: IntGauge,
+    last_success: Gauge,
+}
+
+impl AuditMetrics {
+    fn register(metrics: &Metrics) -> anyhow::Result<AuditMetrics> {
+        let made = AuditMetrics {
+            sum: GaugeVec::new(
+                Opts::new(
+                    "ledger_audit_sum",
+                    "What all balances of a currency add up to, in its smallest unit: 0.",
+                ),
+                &["currency"],
+            )?,
+            negative: IntGauge::new(
+                "ledger_audit_negative_wallets",
+                "How many wallets are below zero: 0.",
+            )?,
+            failed: IntGaugeVec::new(
+                Opts::new(
+                    "ledger_audit_failed",
+                    "1 where the auditor found an invariant broken.",
+                ),
+                &["check"],
+            )?,
+            seq: IntGauge::new(
+                "ledger_audit_seq",
+                "The newest entry of the log that was audited.",
+            )?,
+            whole_seq: IntGauge::new(
+                "ledger_audit_whole_seq",
+                "Where the walk over the whole log is.",
+            )?,
+            last_success: Gauge::new(
+                "ledger_audit_last_success_timestamp_seconds",
+                "When the log's end was last audited and everything held, in seconds since 1970.",
+            )?,
+        };
+        for check in ALL {
+            made.failed.with_label_values(&[check.id]).set(0);
+        }
+        metrics.register(made.sum.clone())?;
+        metrics.register(made.negative.clone())?;
+        metrics.register(made.failed.clone())?;
+        metrics.register(made.seq.clone())?;
+        metrics.register(made.whole_seq.clone())?;
+        metrics.register(made.last_success.clone())?;
+        Ok(made)
+    }
+}
+
+/// Audits one ledger.
+pub struct Auditor {
+    store: Arc<dyn LedgerStore>,
+    clock: Clock,
+    metrics: AuditMetrics,
+    findings: Findings,
+    /// `None` until the head was read.
+    end: Option<Walk>,
+    whole: Walk,
+}
+
+impl Auditor {
+    /// An auditor that has seen nothing yet.
+    pub fn new(
+        store: Arc<dyn LedgerStore>,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Auditor> {
+        Ok(Auditor {
+            store,
+            clock,
+            metrics: AuditMetrics::register(metrics)?,
+            findings: Findings::default(),
+            end: None,
+            whole: Walk::from_the_start(),
+        })
+    }
+
+    /// Audits until told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut due = [Instant::now(); 3];
+        while !stop.is_cancelled() {
+            let (which, at) = (0..3)
+                .map(|which| (which, due[which]))
+                .min_by_key(|(_, at)| *at)
+                .unwrap_or((0, Instant::now()));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(at.into()) => {}
+            }
+            let started = Instant::now();
+            let (pace, result) = match which {
+                0 => (END, self.audit_end().await),
+                1 => (ACCOUNTS, self.audit_accounts().await),
+                _ => (WHOLE, self.audit_whole().await),
+            };
+            if let Err(error) = result {
+                // No verdict; the time of the last success tells how long there was none.
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the ledger could not be audited"
+                );
+            }
+            let now = Instant::now();
+            due[which] = now
+                .checked_add(pace.rest(now.saturating_duration_since(started)))
+                .unwrap_or(now);
+        }
+    }
+
+    /// What is new since the last time: a page, and when the end is reached, the accounts that were touched.
+    pub async fn audit_end(&mut self) -> Result<(), StoreError> {
+        let head = self.store.head().await?;
+        let mut walk = self.end.take().unwrap_or_else(|| Walk::from(&head));
+        let mut found = Findings::default();
+        let result = self.follow(&mut walk, &head, &mut found).await;
+        self.metrics.seq.set(walk.seq());
+        let held = found.is_empty();
+        self.report(found);
+        if !held {
+            // What follows a fault is faulty too: begin anew behind it. The fault stays in the metrics.
+            return result;
+        }
+        self.end = Some(walk);
+        if result.is_ok() && self.findings.is_empty() {
+            let now = Duration::from_micros(self.clock.now().micros().unsigned_abs());
+            self.metrics.last_success.set(now.as_secs_f64());
+        }
+        result
+    }
+
+    async fn follow(
+        &self,
+        walk: &mut Walk,
+        head: &Head,
+        found: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let store = &*self.store;
+        while !walk.is_at(head.seq) {
+            if !walk.step(store, head.seq, found).await? {
+                return Ok(());
+            }
+            let touched = walk.take_touched();
+            let (head, accounts) = store.accounts_at_head(&touched).await?;
+            // What was committed since may have touched them again.
+            while !walk.is_at(head.seq) {
+                if !walk.step(store, head.seq, found).await? {
+                    return Ok(());
+                }
+            }
+            walk.compare(&head, &touched, &accounts, found);
+        }
+        Ok(())
+    }
+
+    /// The sums of all accounts, and whether a wallet is below zero.
+    pub async fn audit_accounts(&mut self) -> Result<(), StoreError> {
+        let (sums, negative) = self.store.sums().await?;
+        let mut found = Findings::default();
+        for (currency, sum) in sums {
+            let shown = sum.to_string().parse().unwrap_or(f64::NAN);
+            self.metrics
+                .sum
+                .with_label_values(&[currency.code()])
+                .set(shown);
+            if sum != 0 {
+                found.fail(SUM, || format!("{}: {sum}", currency.code()));
+            }
+        }
+        self.metrics.negative.set(negative);
+        if negative != 0 {
+            found.fail(NEGATIVE, || format!("{negative} wallets"));
+        }
+        self.report(found);
+        Ok(())
+    }
+
+    /// The next page of the walk over the whole log; after its end it begins anew.
+    pub async fn audit_whole(&mut self) -> Result<(), StoreError> {
+        let head = self.store.head().await?;
+        let mut found = Findings::default();
+        let more = if self.whole.is_at(head.seq) {
+            self.whole.at_head(&head, &mut found);
+            false
+        } else {
+            let store = self.store.clone();
+            self.whole.step(&*store, head.seq, &mut found).await?
+        };
+        self.whole.forget();
+        self.metrics.whole_seq.set(self.whole.seq());
+        if !more || !found.is_empty() {
+            self.whole = Walk::from_the_start();
+        }
+        self.report(found);
+        Ok(())
+    }
+
+    /// Shows and keeps what was found; logs what is new.
+    fn report(&mut self, found: Findings) {
+        for (rule, why) in found.iter() {
+            self.metrics.failed.with_label_values(&[rule.id]).set(1);
+            if !self.findings.has(rule) {
+                tracing::error!(
+                    check = rule.id,
+                    why,
+                    "THE LEDGER IS NOT WHOLE: {}",
+                    rule.sentence
+                );
+            }
+        }
+        self.findings.add(found);
+    }
+}

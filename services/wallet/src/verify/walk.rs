@@ -1,0 +1,106 @@
+//! A walk along the log, page by page, with everything that can be checked on the way.
+
+use std::collections::HashSet;
+
+use wallet_api::LOG_PAGE_MAX;
+
+use super::batches::Batches;
+use super::replay::Replay;
+use super::rules::{BALANCES, Findings, GAPLESS};
+use crate::domain::{Account, Head};
+use crate::store::{LedgerStore, StoreError};
+
+/// Where a walk is, and what it has in mind.
+pub(crate) struct Walk {
+    replay: Replay,
+    batches: Batches,
+}
+
+impl Walk {
+    /// From the first entry on.
+    pub(crate) fn from_the_start() -> Walk {
+        Walk::from(&Head::default())
+    }
+
+    /// From a head that is taken as it is. An account that is met for the first time is taken as the log has it.
+    pub(crate) fn from(head: &Head) -> Walk {
+        Walk {
+            replay: Replay::from(head),
+            batches: Batches::from(head),
+        }
+    }
+
+    /// The number of the last entry that was walked over.
+    pub(crate) fn seq(&self) -> i64 {
+        self.replay.seq
+    }
+
+    pub(crate) fn is_at(&self, seq: i64) -> bool {
+        self.replay.seq >= seq
+    }
+
+    /// Walks over a page of entries, at most up to `end`; `false` where there are none although the head says so.
+    pub(crate) async fn step(
+        &mut self,
+        store: &dyn LedgerStore,
+        end: i64,
+        findings: &mut Findings,
+    ) -> Result<bool, StoreError> {
+        let after = self.replay.seq;
+        let mut rows = store.log(after, LOG_PAGE_MAX).await?;
+        rows.retain(|row| row.entry.seq <= end);
+        if rows.is_empty() {
+            findings.fail(GAPLESS, || {
+                format!("it ends with {after}, the head says {end}")
+            });
+            return Ok(false);
+        }
+        for row in rows {
+            self.replay.entry(&row, findings);
+            self.batches.entry(store, row, findings).await?;
+        }
+        Ok(true)
+    }
+
+    /// The accounts that were touched since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.replay.touched)
+            .into_iter()
+            .collect()
+    }
+
+    /// Compares these accounts, as they stood at `head`, with where the log left them there. All of `asked` must be among them.
+    pub(crate) fn compare(
+        &mut self,
+        head: &Head,
+        asked: &[i64],
+        accounts: &[Account],
+        findings: &mut Findings,
+    ) {
+        self.at_head(head, findings);
+        self.replay.compare(accounts, findings);
+        let there: HashSet<i64> = accounts.iter().map(|account| account.id).collect();
+        if let Some(id) = asked.iter().find(|id| !there.contains(id)) {
+            findings.fail(BALANCES, || format!("account {id} is missing"));
+        }
+        self.replay.forget();
+    }
+
+    /// Whether the head says what the log says.
+    pub(crate) fn at_head(&self, head: &Head, findings: &mut Findings) {
+        self.replay.at_head(head, findings);
+        self.batches.at_head(head, findings);
+    }
+
+    /// Bounds what is kept in mind, where nothing is compared.
+    pub(crate) fn forget(&mut self) {
+        self.replay.touched.clear();
+        self.replay.forget();
+    }
+
+    /// The end of a walk over the whole log: these are all the accounts there are.
+    pub(super) fn finish(&self, head: &Head, accounts: &[Account], findings: &mut Findings) {
+        self.replay.finish(head, accounts, findings);
+        self.batches.at_head(head, findings);
+    }
+}
