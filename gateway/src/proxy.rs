@@ -43,8 +43,9 @@ impl Proxy {
         if route.token == Token::Needed {
             self.authenticate(request.headers()).await?;
         }
-        let connection = self.upstreams.of(route.upstream);
         let uri = request.uri();
+        let upstream = route.upstream_for(uri.query());
+        let connection = self.upstreams.of(upstream);
         let url = uri
             .path()
             .strip_prefix(prefix)
@@ -61,9 +62,9 @@ impl Proxy {
         let limit = limit.min(self.request_timeout);
         match tokio::time::timeout(limit, connection.send(onward)).await {
             Ok(Ok(answer)) => Ok(answer::pass_on(&method, answer)),
-            Ok(Err(error)) => Err(no_answer(route.upstream, &error, limit)),
+            Ok(Err(error)) => Err(no_answer(upstream, &error, limit)),
             Err(_) => {
-                tracing::warn!(upstream = route.upstream.name(), "no answer in time");
+                tracing::warn!(upstream = upstream.name(), "no answer in time");
                 Err(too_late(limit))
             }
         }

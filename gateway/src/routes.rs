@@ -33,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) token: Token,
     /// Whether an `Idempotency-Key` makes it safe to repeat.
     pub(crate) takes_key: bool,
+    /// The service that answers instead, where the query has this field.
+    pub(crate) asked: Option<(&'static str, Upstream)>,
     /// At most this long; at most `REQUEST_TIMEOUT` in any case.
     pub(crate) timeout: Option<Duration>,
 }
@@ -63,7 +65,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/wallets",                         Wallet),
     row(POST,   "/wallets",                         Wallet).with_key(),
     row(GET,    "/wallets/{id}",                    Wallet),
-    row(GET,    "/wallets/{id}/balance",            Wallet),
+    row(GET,    "/wallets/{id}/balance",            Wallet).asked("at", Transaction),
     row(POST,   "/wallets/{id}/topup",              Wallet).with_key(),
     row(PUT,    "/wallets/{id}/status",             Wallet),
     row(GET,    "/payments",                        Payment),
@@ -73,6 +75,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/transactions",                    Transaction),
     row(GET,    "/transactions/stats",              Transaction),
     row(GET,    "/transactions/{id}",               Transaction),
+    row(GET,    "/transactions/{id}/receipt",       Transaction),
     row(GET,    "/transactions/wallet/{wallet_id}", Transaction),
 ];
 
@@ -86,6 +89,7 @@ const fn row(method: MethodFilter, path: &'static str, upstream: Upstream) -> Ro
         upstream,
         token: Token::Needed,
         takes_key: false,
+        asked: None,
         timeout: None,
     }
 }
@@ -99,6 +103,26 @@ impl Route {
     const fn with_key(mut self) -> Route {
         self.takes_key = true;
         self
+    }
+
+    const fn asked(mut self, field: &'static str, upstream: Upstream) -> Route {
+        self.asked = Some((field, upstream));
+        self
+    }
+
+    /// The service that answers a request with this query.
+    pub(crate) fn upstream_for(&self, query: Option<&str>) -> Upstream {
+        let has = |field: &str| {
+            query.is_some_and(|query| {
+                query
+                    .split('&')
+                    .any(|pair| pair.split('=').next() == Some(field))
+            })
+        };
+        match self.asked {
+            Some((field, upstream)) if has(field) => upstream,
+            _ => self.upstream,
+        }
     }
 
     const fn within(mut self, timeout: Duration) -> Route {

@@ -1,6 +1,7 @@
 //! `dompet`: the whole wallet in one process, and its audit.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,8 +23,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Audit the ledger: a line for each invariant, exit 1 if one fails; also while it runs
-    Verify,
+    /// Audit the ledger and what follows it: a line for each invariant, exit 1 if one fails; also while it runs
+    Verify {
+        /// Also check that this receipt, a file with the API's answer, is one of this ledger
+        #[arg(long, value_name = "FILE")]
+        receipt: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -45,8 +50,9 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let home = Home::new(&cli.config);
-    if let Some(Command::Verify) = cli.command {
-        let whole = local::verify::verify(&home, &mut std::io::stdout()).await?;
+    if let Some(Command::Verify { receipt }) = cli.command {
+        let whole =
+            local::verify::verify(&home, receipt.as_deref(), &mut std::io::stdout()).await?;
         return Ok(if whole {
             ExitCode::SUCCESS
         } else {

@@ -1,54 +1,129 @@
-//! `dompet verify`: every invariant of the ledger, recomputed from the rows, a line each.
+//! `dompet verify`: every invariant of the ledger, recomputed from the rows, and whether what follows the ledger agrees with it; a
+//! line each.
 
 use std::io::{IsTerminal as _, Write};
+use std::path::Path;
 
 use anyhow::Context as _;
+use feed_follower::{Log, Verdict};
 use store::Database;
-use wallet::store::SqlStore;
+use wallet::receipts;
+use wallet::store::{LedgerStore as _, SqlStore, entries};
+use wallet_api::{LogPage, Receipt};
 
 use crate::Home;
 
-/// Audits the ledger of a data folder or database, also while it runs, and writes what it saw to `out`. `false` when an
-/// invariant fails.
-pub async fn verify(home: &Home, out: &mut (impl Write + Send)) -> anyhow::Result<bool> {
+/// Audits the ledger of a data folder or database, and what follows it, also while they run, and writes what it saw to `out`.
+/// With a receipt it also says whether that belongs to this ledger. `false` when anything fails.
+pub async fn verify(
+    home: &Home,
+    receipt: Option<&Path>,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<bool> {
     anyhow::ensure!(
         home.exists(),
         "there is no ledger: {} holds none; set DATA_DIR or DATABASE_URL",
         home.describe()
     );
-    let database = Database::open(&home.database("wallet")).await?;
-    let store = SqlStore::new(database);
+    let receipt = receipt.map(read_receipt).transpose()?;
+    let store = SqlStore::new(Database::open(&home.database("wallet")).await?);
     writeln!(
         out,
         "Auditing the ledger ({}). Ctrl-C stops it; nothing is changed.",
         home.describe()
     )?;
-    let shows_progress = std::io::stderr().is_terminal();
-    let progress = move |done: i64, all: i64| {
-        if shows_progress {
-            // Progress that cannot be shown is no reason to stop.
-            let _ = write!(std::io::stderr(), "\r  {done} of {all} entries\x1b[K\r");
-        }
-    };
-    let report = wallet::verify::verify(&store, &progress)
+    let report = wallet::verify::verify(&store, &progress("entries of the ledger"))
         .await
         .context("the ledger could not be read")?;
+    let mut is_whole = report.is_whole();
     for check in &report.checks {
-        match &check.failure {
-            None => writeln!(out, "  holds   {}", check.name)?,
-            Some(failure) => writeln!(out, "  BROKEN  {}: {failure}", check.name)?,
+        say(out, check.name, check.failure.as_deref())?;
+    }
+    for (name, verdict) in followers(home, &store).await? {
+        match verdict {
+            Verdict::Agrees => say(out, name, None)?,
+            Verdict::Differs(difference) => {
+                is_whole = false;
+                say(out, name, Some(&difference))?;
+            }
+            Verdict::NotHere => writeln!(out, "  left    {name}: it is in another database")?,
         }
+    }
+    if let Some(receipt) = receipt {
+        let flaw = receipts::check_in(&store, &receipt).await?.err();
+        is_whole &= flaw.is_none();
+        let failure = flaw.map(|flaw| flaw.to_string());
+        say(out, "the receipt is one of this ledger", failure.as_deref())?;
     }
     writeln!(
         out,
         "{} entries, {} accounts: {}",
         report.entries,
         report.accounts,
-        if report.is_whole() {
-            "whole"
-        } else {
-            "NOT WHOLE"
-        }
+        if is_whole { "whole" } else { "NOT WHOLE" }
     )?;
-    Ok(report.is_whole())
+    Ok(is_whole)
+}
+
+fn say(out: &mut impl Write, name: &str, failure: Option<&str>) -> std::io::Result<()> {
+    match failure {
+        None => writeln!(out, "  holds   {name}"),
+        Some(failure) => writeln!(out, "  BROKEN  {name}: {failure}"),
+    }
+}
+
+/// Shows how far it is to a person at a terminal.
+fn progress(what: &'static str) -> impl Fn(i64, i64) + Sync {
+    let is_shown = std::io::stderr().is_terminal();
+    move |done, all| {
+        if is_shown {
+            // Progress that cannot be shown is no reason to stop.
+            let _ = write!(std::io::stderr(), "\r  {done} of {all} {what}\x1b[K\r");
+        }
+    }
+}
+
+/// What follows the ledger, and whether it agrees.
+async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[(&'static str, Verdict); 2]> {
+    let log = Ledger(store.clone());
+    let history = home.database("transaction");
+    let payments = home.database("payment");
+    Ok([
+        (
+            "history and its sums are what the log says",
+            transaction::verify(&history, &log, &progress("entries in history"))
+                .await
+                .context("history could not be read")?,
+        ),
+        (
+            "the payments are what the log says",
+            payment::verify(&payments, &log, &progress("entries in payments"))
+                .await
+                .context("the payments could not be read")?,
+        ),
+    ])
+}
+
+/// The log, straight from the database.
+struct Ledger(SqlStore);
+
+#[async_trait::async_trait]
+impl Log for Ledger {
+    async fn page(&self, after: i64, limit: i64) -> anyhow::Result<LogPage> {
+        let head = self.0.head().await?.seq;
+        let entries = entries(self.0.log(after, limit).await?);
+        Ok(LogPage { entries, head })
+    }
+}
+
+/// A receipt as the API gave it: the whole answer, or only what is under `receipt`.
+fn read_receipt(path: &Path) -> anyhow::Result<Receipt> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut body: serde_json::Value =
+        serde_json::from_slice(&text).context("the receipt is not JSON")?;
+    let receipt = match body.get_mut("receipt") {
+        Some(receipt) => receipt.take(),
+        None => body,
+    };
+    serde_json::from_value(receipt).context("the receipt lacks something, or is none")
 }

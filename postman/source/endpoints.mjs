@@ -9,7 +9,9 @@ import {
   list,
   object,
   paid,
+  pastBalance,
   payment,
+  receipt,
   sent,
   session,
   stats,
@@ -187,6 +189,15 @@ const wallets = folder("Wallets", "What a user has.", [
     shape: balance,
     example: { wallet_id: 1, balance: 1_000_000, currency: "IDR" },
   }),
+  get("Its balance at a moment of the past", "/wallets/{{wallet_id}}/balance?at=2020-01-01T00:00:00Z", {
+    about: "What the wallet held then; 0 before its first movement.",
+    status: 200,
+    shape: pastBalance,
+    test() {
+      pm.test("there was nothing yet", () => pm.expect(pm.response.json().balance).to.eql(0));
+    },
+    example: { wallet_id: 1, balance: 0, currency: "IDR", at: "2020-01-01T00:00:00.000000Z" },
+  }),
   post("Top up", "/wallets/{{wallet_id}}/topup", {
     about: "Amounts are whole numbers in the smallest unit that the currency uses here; IDR counts whole rupiah.",
     headers: { "Idempotency-Key": "{{$guid}}" },
@@ -289,6 +300,18 @@ const transactions = folder("Transactions", "What happened to the caller's walle
       });
     },
     example: { transaction: examples.transaction },
+  }),
+  get("Its receipt", "/transactions/{{transaction_id}}/receipt", {
+    about: "Proves that the movement is in the ledger's chain of hashes; docs/RECEIPTS.md tells how it is checked.",
+    status: 200,
+    shape: object({ transaction, receipt }),
+    test() {
+      pm.test("it is about this transaction", () => {
+        const { transaction, receipt } = pm.response.json();
+        pm.expect(transaction.id).to.eql(Number(pm.environment.get("transaction_id")));
+        pm.expect(receipt.entry).to.eql(Math.floor(transaction.id / 2));
+      });
+    },
   }),
   get("Those of one wallet", "/transactions/wallet/{{wallet_id}}", {
     status: 200,

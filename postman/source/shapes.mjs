@@ -23,6 +23,7 @@ export const wallet = object({
   status: word("active", "frozen", "closed"),
 });
 export const balance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency });
+export const pastBalance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency, at: time });
 export const toppedUp = object({ message: word("Top up successful"), wallet });
 
 export const payment = object({
@@ -55,6 +56,20 @@ export const transaction = object({
   status: text,
   balance_after: { type: "integer", minimum: 0 },
   created_at: time,
+});
+const hash = { type: "string", pattern: "^[0-9a-f]{64}$" };
+export const receipt = object({
+  format: word("dompet batch v2"),
+  entry: id,
+  leaf: { type: "string", pattern: "^([0-9a-f]{2})+$" },
+  index: { type: "integer", minimum: 0 },
+  size: { type: "integer", minimum: 1 },
+  path: list(hash),
+  first_entry: id,
+  last_entry: id,
+  hash_before: hash,
+  balances: hash,
+  hash,
 });
 const sum = { type: "integer" };
 export const stats = object({

@@ -5,10 +5,12 @@
 //! share one. What must hold: a catch-up begins after the reader asked, so it sees everything that was committed before.
 //! Where the ledger cannot be reached, a reader answers from what is there and says so: that is [`Freshness`].
 
+mod compare;
 mod freshness;
 mod metrics;
 mod work;
 
+pub use compare::{Comparable, Verdict, compare};
 pub use freshness::{BEHIND_HEADER, Freshness};
 pub use metrics::FollowerMetrics;
 pub use work::Work;

@@ -11,7 +11,7 @@ const TRANSACTION: &str = SERVICES[2];
 const PAYMENT: &str = SERVICES[3];
 
 /// The public API, written down a second time: the service, the method, the path, whether a token is needed.
-pub(crate) const CALLS: [(&str, Method, &str, bool); 23] = [
+pub(crate) const CALLS: [(&str, Method, &str, bool); 24] = [
     (USER, Method::POST, "/auth/register", false),
     (USER, Method::POST, "/auth/login", false),
     (USER, Method::POST, "/auth/logout", true),
@@ -34,8 +34,28 @@ pub(crate) const CALLS: [(&str, Method, &str, bool); 23] = [
     (TRANSACTION, Method::GET, "/transactions", true),
     (TRANSACTION, Method::GET, "/transactions/stats", true),
     (TRANSACTION, Method::GET, "/transactions/7", true),
+    (TRANSACTION, Method::GET, "/transactions/7/receipt", true),
     (TRANSACTION, Method::GET, "/transactions/wallet/7", true),
 ];
+
+#[tokio::test]
+async fn a_balance_of_the_past_is_asked_of_the_transaction_service() {
+    let world = World::start().await;
+    let client = world.user();
+    for (query, service) in [
+        ("?at=2026-11-22T08:15:30Z", TRANSACTION),
+        ("?x=1&at=2026-11-22T08:15:30Z", TRANSACTION),
+        ("?at", TRANSACTION),
+        ("", WALLET),
+        ("?", WALLET),
+        ("?cat=1", WALLET),
+        ("?x=at", WALLET),
+    ] {
+        let path = format!("/api/v1/wallets/7/balance{query}");
+        let answer = client.get(&path).await.expect(200);
+        assert_eq!(answer["service"], service, "{query}");
+    }
+}
 
 #[tokio::test]
 async fn every_call_reaches_its_service_under_both_prefixes() {

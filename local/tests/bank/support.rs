@@ -97,7 +97,9 @@ impl TestBank {
     pub(crate) async fn assert_whole(&self) {
         let mut report = Vec::new();
         let home = local::Home::new(&self.config);
-        let whole = local::verify::verify(&home, &mut report).await.unwrap();
+        let whole = local::verify::verify(&home, None, &mut report)
+            .await
+            .unwrap();
         assert!(whole, "{}", String::from_utf8_lossy(&report));
     }
 }

@@ -12,10 +12,12 @@ mod domain;
 mod model;
 mod routes;
 mod store;
+mod verify;
 mod wire;
 
 pub use config::Config;
 pub use routes::openapi;
+pub use verify::verify;
 
 use std::time::Duration;
 

@@ -67,6 +67,16 @@ impl Store {
         Ok(row.map(payment).transpose()?)
     }
 
+    /// Every payment after `after`, up to `last`, in the order of ids.
+    pub(crate) async fn between(&self, after: i64, last: i64) -> Result<Vec<Payment>, Error> {
+        let sql = "select id, user_id, wallet_id, merchant, amount, currency, created_at \
+                   from payments where id > $1 and id <= $2 order by id";
+        let rows: Vec<Row> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(after).bind(last).fetch_all(pool).await
+        })?;
+        Ok(rows.into_iter().map(payment).collect::<Result<_, _>>()?)
+    }
+
     /// One page of a user's payments, the newest first.
     pub(crate) async fn of_user(&self, user_id: i64, page: Page) -> Result<Vec<Payment>, Error> {
         let sql = "select id, user_id, wallet_id, merchant, amount, currency, created_at \

@@ -94,6 +94,11 @@ impl Movement {
         self.id >= FIRST_RECORDED_ID
     }
 
+    /// The number of the ledger's entry that it is a side of.
+    pub(crate) fn entry(&self) -> Option<i64> {
+        (!self.is_recorded()).then_some(self.id / 2)
+    }
+
     /// The rows of one entry: one for each side that is a user's wallet. Ids follow from the entry's number.
     fn of(entry: &Entry) -> impl Iterator<Item = Movement> {
         let transfer = match &entry.event {
@@ -181,6 +186,20 @@ impl Totals {
         };
         *sum = sum.saturating_add(amount);
         self.entries = self.entries.saturating_add(1);
+    }
+
+    /// Counts all that the other counted.
+    pub(crate) fn add_all(&mut self, other: &Totals) {
+        for (sum, more) in [
+            (&mut self.entries, other.entries),
+            (&mut self.topup, other.topup),
+            (&mut self.payment, other.payment),
+            (&mut self.sent, other.sent),
+            (&mut self.received, other.received),
+            (&mut self.withdrawal, other.withdrawal),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
     }
 
     /// The contract's `net_amount`: what came in by top-ups, less what was paid and sent.

@@ -12,10 +12,12 @@ mod domain;
 mod model;
 mod routes;
 mod store;
+mod verify;
 mod wire;
 
 pub use config::Config;
 pub use routes::openapi;
+pub use verify::verify;
 
 use std::time::Duration;
 
@@ -87,7 +89,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     let ledger = LedgerClient::new(connect(wallet_api::SERVICE, &config.wallet_service_url)?);
     let (follower, following) = Follower::new(
         model::History::new(store.clone()),
-        ledger,
+        ledger.clone(),
         FollowerMetrics::register(&metrics)?,
     );
     workers.spawn(|stop| following.run(stop));
@@ -100,6 +102,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
         workers,
         router: routes::router(routes::App {
             follower,
+            ledger,
             store,
             verifier,
             service_keys,

@@ -1,5 +1,8 @@
 //! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
 
+mod past;
+mod receipts;
+
 use api_error::{ApiError, ErrorBody};
 use auth::{BearerScheme, Caller, ServiceCaller, ServiceKeys, Verifier};
 use axum::Router;
@@ -12,6 +15,7 @@ use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use wallet_api::LedgerClient;
 
 use crate::domain::{Movement, Wallet};
 use crate::store::{Cursor, Key, Recorded, Store};
@@ -23,6 +27,7 @@ use crate::wire::{
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) follower: Follower,
+    pub(crate) ledger: LedgerClient,
     pub(crate) store: Store,
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
@@ -47,7 +52,7 @@ type Fresh<T> = Result<(Freshness, Json<T>), (Freshness, ApiError)>;
 /// Every route.
 pub(crate) fn router(app: App) -> Router {
     let (router, _) = documented().split_for_parts();
-    router.with_state(app)
+    router.merge(past::router()).with_state(app)
 }
 
 /// The OpenAPI document of the public routes.
@@ -69,6 +74,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(stats))
         .routes(routes!(of_wallet))
         .routes(routes!(find))
+        .routes(routes!(receipts::receipt))
 }
 
 /// Lists the caller's transactions, the newest first

@@ -3,6 +3,7 @@
 mod postgres;
 mod record;
 mod sqlite;
+mod whole;
 
 pub(crate) use record::{Key, Recorded};
 
@@ -174,6 +175,17 @@ impl Store {
             })
         });
         Ok(wallet.transpose()?)
+    }
+
+    /// What a wallet held at a moment: 0 before its first movement.
+    pub(crate) async fn balance_at(&self, wallet_id: i64, at: Timestamp) -> Result<i64, Error> {
+        let sql = "select balance_after from history \
+                   where wallet_id = $1 and created_at <= $2 and balance_after is not null \
+                   order by created_at desc, id desc limit 1";
+        let balance: Option<i64> = on_read!(&self.database, pool => {
+            sqlx::query_scalar(sql).bind(wallet_id).bind(at.micros()).fetch_optional(pool).await
+        })?;
+        Ok(balance.unwrap_or_default())
     }
 
     /// What a user's entries of one currency sum up to.

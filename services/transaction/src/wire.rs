@@ -8,6 +8,7 @@ use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
+use wallet_api::Receipt;
 
 use crate::domain::{Kind, Movement, Totals};
 
@@ -180,6 +181,23 @@ impl From<Movement> for TransactionBody {
             transaction: movement.into(),
         }
     }
+}
+
+/// One transaction, and the proof that it is in the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReceiptBody {
+    pub(crate) transaction: TransactionView,
+    pub(crate) receipt: Receipt,
+}
+
+/// What a wallet held at a moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct BalanceBody {
+    pub(crate) wallet_id: i64,
+    pub(crate) balance: i64,
+    pub(crate) currency: String,
+    /// The moment, in UTC.
+    pub(crate) at: String,
 }
 
 /// A page of transactions, the newest first.

@@ -4,7 +4,7 @@
 //! the whole log again and again from the first entry, so that a change of old rows is found too. Each of these rests for a
 //! multiple of the time that it took, so that it never costs more than a small share of one processor and the database. What an
 //! audit finds is logged as an error and stays in the metrics until the process ends: it is for people to look at.
-#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+#![deny(clippy::arithmetic_side_effects)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 pub mod domain;
 pub mod ledger;
+pub mod receipts;
 mod routes;
 pub mod store;
 pub mod verify;

@@ -7,6 +7,8 @@
 mod faults;
 mod history;
 mod input;
+mod past;
+mod receipts;
 mod record;
 mod stats;
 mod support;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use service_client::{CallError, ServiceClient};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, Span};
 
-use crate::{LogPage, LogQuery, ORDERS_MAX, Order, OrdersRequest, OrdersResponse, Outcome};
+use crate::{
+    LogPage, LogQuery, ORDERS_MAX, Order, OrdersRequest, OrdersResponse, Outcome, Receipt,
+};
 
 /// The name of the service behind this client.
 pub const SERVICE: &str = "wallet-service";
@@ -50,6 +53,18 @@ impl LedgerClient {
         };
         self.queue.send(waiting).await.map_err(|_| lost())?;
         outcome.await.map_err(|_| lost())?
+    }
+
+    /// The proof that an entry is in the chain; `None` where there is none with this number.
+    pub async fn receipt(&self, entry: i64) -> Result<Option<Receipt>, CallError> {
+        let path = format!("/internal/receipts/{entry}");
+        match self.http.get(&path, &()).await {
+            Err(CallError::Refused {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// A part of the log.

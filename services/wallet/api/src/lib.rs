@@ -285,6 +285,40 @@ pub struct LogQuery {
     pub limit: i64,
 }
 
+/// The proof that one entry is in the ledger's chain of hashes. How it is checked is in `docs/RECEIPTS.md`; all hashes and bytes
+/// are written in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Receipt {
+    /// The format of the hashes.
+    #[schema(example = "dompet batch v2")]
+    pub format: String,
+    /// The entry's number in the log.
+    #[schema(example = 42)]
+    pub entry: i64,
+    /// The entry's bytes, as they are hashed.
+    pub leaf: String,
+    /// Which leaf of the batch's tree it is, from 0.
+    #[schema(example = 0)]
+    pub index: usize,
+    /// How many leaves the tree has.
+    #[schema(example = 1)]
+    pub size: usize,
+    /// The hashes beside the way from the leaf to the root, from the bottom up.
+    pub path: Vec<String>,
+    /// The first entry of the batch.
+    #[schema(example = 42)]
+    pub first_entry: i64,
+    /// The last entry of the batch.
+    #[schema(example = 42)]
+    pub last_entry: i64,
+    /// The hash of the batch before.
+    pub hash_before: String,
+    /// The hash of the batch's balances.
+    pub balances: String,
+    /// The batch's hash.
+    pub hash: String,
+}
+
 /// A part of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogPage {

@@ -12,7 +12,7 @@ use super::decide::LogRow;
 use super::merkle::{self, Hash};
 
 /// What the first bytes of every batch's text are; it changes with the format.
-const FORMAT: &[u8] = b"dompet batch v2";
+pub const FORMAT_NAME: &str = "dompet batch v2";
 /// Stands for a number that is not there; no field has it otherwise.
 const NONE: i64 = i64::MIN;
 
@@ -50,7 +50,7 @@ impl Parts {
     /// The batch's hash.
     pub fn hash(&self) -> Hash {
         Sha256::new()
-            .chain_update(FORMAT)
+            .chain_update(FORMAT_NAME)
             .chain_update(self.before)
             .chain_update(self.first_seq.to_le_bytes())
             .chain_update(self.last_seq.to_le_bytes())

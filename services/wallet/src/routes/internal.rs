@@ -5,10 +5,13 @@ use auth::ServiceCaller;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::routing::{get, post};
-use http_server::Json;
-use wallet_api::{LOG_PAGE_MAX, LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse};
+use http_server::{Json, PathId};
+use wallet_api::{
+    LOG_PAGE_MAX, LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse, Receipt,
+};
 
 use super::Wallets;
+use crate::receipts;
 use crate::store::entries;
 
 /// Room for [`ORDERS_MAX`] orders with the longest merchant names.
@@ -21,6 +24,7 @@ pub(super) fn router() -> Router<Wallets> {
             post(orders).layer(DefaultBodyLimit::max(ORDERS_BODY_BYTES_MAX)),
         )
         .route("/internal/log", get(log))
+        .route("/internal/receipts/{entry}", get(receipt))
 }
 
 /// Carries out orders. Repeating the call is safe: each order has its key.
@@ -34,6 +38,17 @@ async fn orders(
     }
     let outcomes = wallets.ledger.submit(body.orders).await?;
     Ok(Json(OrdersResponse { outcomes }))
+}
+
+/// The proof that an entry is in the chain.
+async fn receipt(
+    State(wallets): State<Wallets>,
+    _service: ServiceCaller,
+    entry: PathId,
+) -> Result<Json<Receipt>, ApiError> {
+    let not_found = || ApiError::not_found("Entry not found", "entry_not_found");
+    let receipt = receipts::of(&*wallets.store, entry.or(not_found())?).await?;
+    Ok(Json(receipt.ok_or_else(not_found)?))
 }
 
 /// A part of the log, and where it ends now.

@@ -1,8 +1,10 @@
 //! What users, administrators and (for deductions) services call.
 
+use std::collections::HashMap;
+
 use api_error::{ApiError, ErrorBody};
 use auth::{Caller, ServiceCaller};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_server::{IdempotencyKey, Json, PathId, Replayed};
@@ -75,19 +77,28 @@ pub(super) async fn show(
     Ok(Json(WalletBody { wallet }))
 }
 
-/// What one of the caller's wallets holds.
-#[utoipa::path(get, path = "/wallets/{id}/balance", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)),
-    responses((status = 200, body = BalanceBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+/// What one of the caller's wallets holds, now or at a moment of the past.
+#[utoipa::path(get, path = "/wallets/{id}/balance", tag = "Wallets", security(("bearer" = [])),
+    params(("id" = i64, Path), ("at" = Option<String>, Query, description = "A moment of the past, as RFC 3339 writes it: what the wallet \
+        held then. It holds 0 before its first movement. Answered by the transaction service; the gateway sees to that", example = "2026-11-22T08:15:30Z")),
+    responses((status = 200, body = BalanceBody), (status = 400, description = "`Invalid query`: no time, or one in the future", body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn balance(
     State(wallets): State<Wallets>,
     caller: Caller,
     id: PathId,
+    Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<BalanceBody>, ApiError> {
+    if query.contains_key("at") {
+        return Err(ApiError::bad_request("Invalid query", "invalid_query")
+            .field("at")
+            .message("The past is answered by the transaction service, or through the gateway"));
+    }
     let account = wallets.own(&caller, id).await?;
     Ok(Json(BalanceBody {
         wallet_id: account.id,
         balance: account.balance,
         currency: account.currency.code().to_owned(),
+        at: None,
     }))
 }
 

@@ -80,6 +80,10 @@ pub(super) struct BalanceBody {
     pub(super) balance: i64,
     #[schema(example = "IDR")]
     pub(super) currency: String,
+    /// The moment that was asked for.
+    #[schema(example = "2026-11-22T08:15:30Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,0 +1,68 @@
+//! What a wallet held at a moment of the past. The path is the wallet service's; the gateway sends the call here when it asks for
+//! the past, because history is kept here in the order of each wallet. The document is the wallet service's too.
+
+use api_error::ApiError;
+use auth::Caller;
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::routing::get;
+use clock::Timestamp;
+use http_server::{Json, PathId};
+use serde::Deserialize;
+
+use super::{App, Fresh};
+use crate::wire::BalanceBody;
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/wallets/{id}/balance", get(balance_at))
+}
+
+/// When: `?at=2026-11-22T08:15:30Z`.
+#[derive(Debug, Deserialize)]
+struct AtQuery {
+    at: String,
+}
+
+async fn balance_at(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId,
+    query: Result<Query<AtQuery>, QueryRejection>,
+) -> Fresh<BalanceBody> {
+    let freshness = app.follower.freshness().await;
+    let body = async {
+        let not_found = || ApiError::not_found("Wallet not found", "wallet_not_found");
+        let wallet = app.store.wallet(id.or(not_found())?).await?;
+        let wallet = wallet.ok_or_else(not_found)?;
+        if wallet.user_id != caller.user_id.0 {
+            return Err(ApiError::forbidden("Unauthorized", "not_owner"));
+        }
+        let at = moment(query, app.clock.now())?;
+        Ok(Json(BalanceBody {
+            wallet_id: wallet.wallet_id,
+            balance: app.store.balance_at(wallet.wallet_id, at).await?,
+            currency: wallet.currency.code().to_owned(),
+            at: at.rfc3339(),
+        }))
+    };
+    freshness.answer(body.await)
+}
+
+fn moment(
+    query: Result<Query<AtQuery>, QueryRejection>,
+    now: Timestamp,
+) -> Result<Timestamp, ApiError> {
+    const FORM: &str = "at is a time of RFC 3339, such as 2026-11-22T08:15:30Z";
+    let wrong = |message: &'static str| {
+        ApiError::bad_request("Invalid query", "invalid_query")
+            .field("at")
+            .message(message)
+    };
+    let Query(query) = query.map_err(|_| wrong(FORM))?;
+    let at = Timestamp::parse_rfc3339(&query.at).ok_or_else(|| wrong(FORM))?;
+    if at > now {
+        return Err(wrong("at lies in the future"));
+    }
+    Ok(at)
+}
