@@ -40,7 +40,7 @@ async fn every_moment_of_the_past_is_what_the_replay_says() {
                         Event::Transfer(transfer) => balance(transfer, who.wallet_id),
                         _ => None,
                     })
-                    .last();
+                    .next_back();
                 let at = Timestamp::from_micros(*at).rfc3339();
                 let path = format!("/wallets/{}/balance?at={at}", who.wallet_id);
                 let body = world.client(who).get(&path).await.expect(200);
