@@ -81,8 +81,9 @@ def of(objects, *kinds):
 
 
 def pods(objects):
-    """(object, pod template) of everything that makes pods."""
-    return [(thing, thing["spec"]["template"]) for thing in of(objects, "Deployment", "StatefulSet", "Job")]
+    """(object, pod template) of everything that makes pods, or is one."""
+    made = [(thing, thing["spec"]["template"]) for thing in of(objects, "Deployment", "StatefulSet", "Job")]
+    return made + [(thing, thing) for thing in of(objects, "Pod")]
 
 
 def component(thing):
@@ -143,7 +144,7 @@ def every_pod_meets_the_restricted_standard():
                 # The one exception is explained where it stands.
                 equal(own["readOnlyRootFilesystem"], container["name"] != "otel-lgtm", what)
                 assert own.get("privileged") is None, what
-            if component(thing) in SERVICES or component(thing).endswith("-migrations"):
+            if component(thing) in SERVICES or component(thing) == "story" or component(thing).endswith("-migrations"):
                 equal(context["runAsUser"], 65532, what)
 
 
@@ -291,6 +292,23 @@ def migrations_are_hooks_unless_the_database_is_in_the_release():
             assert "ttlSecondsAfterFinished" not in job["spec"], f"{name}: its logs stay"
 
 
+@check
+def the_story_is_there_only_while_it_is_tested():
+    for name, objects in each_rendering():
+        played = [thing for thing in objects if component(thing) == "story"]
+        equal(sorted(thing["kind"] for thing in played), ["NetworkPolicy", "NetworkPolicy", "Pod"], name)
+        for thing in played:
+            notes, pod = thing["metadata"]["annotations"], thing["kind"] == "Pod"
+            equal(notes["helm.sh/hook"], "test", name)
+            # The pod's logs are read afterwards; its way in is closed when it has passed.
+            equal("hook-succeeded" in notes["helm.sh/hook-delete-policy"], not pod, name)
+            if pod:
+                [container] = thing["spec"]["containers"]
+                equal(container["image"], deployments(objects)["gateway"]["spec"]["template"]["spec"]["containers"][0]["image"], name)
+                equal(container["args"], ["story", "--url", "http://dompet-gateway:5000"], name)
+                assert "env" not in container and "envFrom" not in container, f"{name}: it needs no secret"
+
+
 # --- NetworkPolicies: what can reach what, found out as a cluster would ---
 
 OUTSIDE = "outside"
@@ -372,8 +390,8 @@ def every_arrow_has_a_policy_and_there_is_none_besides():
         users = DATABASES | {f"{service}-migrations" for service in DATABASES}
         wanted = {(caller, callee, SERVICES[callee]) for caller, callee in CALLS}
         wanted |= {(service, database, 5432) for service in users}
-        wanted |= {(who, OUTSIDE, 53) for who in users | {"gateway"}}
-        wanted.add((OUTSIDE, "gateway", 5000))
+        wanted |= {(who, OUTSIDE, 53) for who in users | {"gateway", "story"}}
+        wanted |= {(OUTSIDE, "gateway", 5000), ("story", "gateway", 5000)}
         if name in ("production", "everything"):
             wanted |= {(OUTSIDE, service, port) for service, port in SERVICES.items()}
             wanted |= {(service, OUTSIDE, 4318 if name == "production" else 443) for service in SERVICES}

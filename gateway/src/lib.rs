@@ -22,6 +22,7 @@ mod health;
 mod openapi;
 mod proxy;
 mod routes;
+pub mod story;
 mod upstream;
 
 pub use config::Config;

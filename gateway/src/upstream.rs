@@ -161,7 +161,7 @@ impl Connection {
 }
 
 /// The body, which nearly always comes in one piece, and is then not copied.
-async fn read(mut response: Response) -> Result<Bytes, NoAnswer> {
+pub(crate) async fn read(mut response: Response) -> Result<Bytes, NoAnswer> {
     let broken = |error: reqwest::Error| {
         NoAnswer::Failed(
             Failure::of_reqwest(&error),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use telemetry::TelemetryConfig;
 use tokio::net::TcpListener;
 
@@ -75,19 +75,34 @@ impl Program {
         migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
     ) -> ExitCode {
         let matches = self.command::<C, M>().get_matches();
-        let cli = Cli::<C, M>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        self.run_parsed(&matches, build, migrate)
+    }
+
+    /// The same for a program with subcommands of its own besides, which has parsed its command line by itself.
+    pub fn run_parsed<C: Args, M: Args>(
+        &self,
+        matches: &ArgMatches,
+        build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
+        migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
+    ) -> ExitCode {
+        let cli = Cli::<C, M>::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+        self.block_on(async {
+            match cli.command {
+                Command::Serve(args) => self.serve(*args, build).await,
+                Command::Migrate(args) => migrate(args).await,
+                Command::Healthcheck(args) => healthcheck(self.port(&args)?).await,
+            }
+        })
+    }
+
+    /// Runs this on a runtime of its own. An error goes to stderr, and makes the exit code 1.
+    pub fn block_on(&self, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();
-        let result = runtime.context("no runtime").and_then(|runtime| {
-            runtime.block_on(async {
-                match cli.command {
-                    Command::Serve(args) => self.serve(*args, build).await,
-                    Command::Migrate(args) => migrate(args).await,
-                    Command::Healthcheck(args) => healthcheck(self.port(&args)?).await,
-                }
-            })
-        });
+        let result = runtime
+            .context("no runtime")
+            .and_then(|runtime| runtime.block_on(work));
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
