@@ -62,6 +62,8 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
+    /// The machine's clock, and so many microseconds.
+    Shifted(Arc<AtomicI64>),
     Manual(Arc<AtomicI64>),
 }
 
@@ -76,30 +78,47 @@ impl Clock {
         Clock(Source::Manual(Arc::new(AtomicI64::new(start.micros()))))
     }
 
+    /// A clock that goes like the machine's, and that can be set apart from it.
+    pub fn shifted() -> Clock {
+        Clock(Source::Shifted(Arc::default()))
+    }
+
     /// What time it is.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => {
-                let since_1970 = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
-                Timestamp(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+            Source::System => Timestamp(machine_micros()),
+            Source::Shifted(shift) => {
+                Timestamp(machine_micros().saturating_add(shift.load(Ordering::SeqCst)))
             }
             Source::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
         }
     }
 
-    /// Moves a manual clock, also backwards; the machine's clock stays as it is.
+    /// Sets a manual or a shifted clock, also back; the machine's clock stays as it is.
     pub fn set(&self, moment: Timestamp) {
-        if let Source::Manual(now) = &self.0 {
-            now.store(moment.micros(), Ordering::SeqCst);
+        match &self.0 {
+            Source::System => {}
+            Source::Shifted(shift) => {
+                shift.store(
+                    moment.micros().saturating_sub(machine_micros()),
+                    Ordering::SeqCst,
+                );
+            }
+            Source::Manual(now) => now.store(moment.micros(), Ordering::SeqCst),
         }
     }
 
-    /// Moves a manual clock forward.
+    /// Moves a manual or a shifted clock forward.
     pub fn advance(&self, span: Duration) {
         self.set(self.now().plus(span));
     }
+}
+
+fn machine_micros() -> i64 {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Draws random values.
@@ -185,6 +204,9 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_micros(5));
         clock.advance(Duration::from_micros(2));
         assert_eq!(clock.now(), Timestamp::from_micros(7));
+        let shifted = Clock::shifted();
+        shifted.set(Timestamp::from_micros(5));
+        assert!((5..1_000_000_000).contains(&shifted.now().micros()));
         let draw = |seed| Entropy::seeded(seed).bytes16();
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,9 +18,11 @@ enum State {
     Cut,
     /// Takes everything and answers nothing.
     Silent,
+    /// Passes everything on, this much later.
+    Slow(Duration),
 }
 
-/// Passes TCP connections on to one server. Ends with the test's runtime.
+/// Passes TCP connections on to a server, or to several in turn. Ends with the test's runtime.
 #[derive(Clone, Debug)]
 pub struct Link {
     address: SocketAddr,
@@ -31,6 +34,11 @@ pub struct Link {
 impl Link {
     /// An open link to the server at `target`.
     pub async fn to(target: SocketAddr) -> Link {
+        Link::to_any(vec![target]).await
+    }
+
+    /// An open link to these servers: connections go to one after the other, past those that do not listen.
+    pub async fn to_any(targets: Vec<SocketAddr>) -> Link {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .unwrap_or_else(|error| panic!("no free port: {error}"));
@@ -45,11 +53,18 @@ impl Link {
         };
         let accepting = link.clone();
         tokio::spawn(async move {
+            let mut targets = targets;
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(accepting.clone().pass_on(client, target));
+                tokio::spawn(accepting.clone().pass_on(client, targets.clone()));
+                targets.rotate_left(1);
             }
         });
         link
+    }
+
+    /// This end's port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// `http://127.0.0.1:port` of this end.
@@ -72,6 +87,11 @@ impl Link {
         self.state.send_replace(State::Silent);
     }
 
+    /// Passes everything on, but later.
+    pub fn slow_down(&self, by: Duration) {
+        self.state.send_replace(State::Slow(by));
+    }
+
     /// Loses the next `count` answers: the request arrives, then the connection ends.
     pub fn lose_answers(&self, count: usize) {
         self.answers_to_lose.store(count, Ordering::SeqCst);
@@ -82,17 +102,21 @@ impl Link {
         self.answers_lost.load(Ordering::SeqCst)
     }
 
-    async fn pass_on(self, mut client: TcpStream, target: SocketAddr) {
+    async fn pass_on(self, mut client: TcpStream, targets: Vec<SocketAddr>) {
         let mut state = self.state.subscribe();
         if *state.borrow_and_update() == State::Cut {
             return;
         }
-        let Ok(mut server) = TcpStream::connect(target).await else {
+        let Some(mut server) = connect(&targets).await else {
             return;
         };
         let (mut up, mut down) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
         loop {
-            let silent = *state.borrow_and_update() == State::Silent;
+            let now = *state.borrow_and_update();
+            let silent = now == State::Silent;
+            if let State::Slow(by) = now {
+                tokio::time::sleep(by).await;
+            }
             tokio::select! {
                 changed = state.changed() => {
                     if changed.is_err() || *state.borrow() == State::Cut {
@@ -125,4 +149,13 @@ impl Link {
         }
         lost
     }
+}
+
+async fn connect(targets: &[SocketAddr]) -> Option<TcpStream> {
+    for target in targets {
+        if let Ok(server) = TcpStream::connect(target).await {
+            return Some(server);
+        }
+    }
+    None
 }

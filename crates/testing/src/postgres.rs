@@ -1,6 +1,6 @@
 //! A PostgreSQL for tests, and one with default durability for benchmarks.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 struct Server {
     base_url: String,
     /// Its standard input is a pipe from this process: when that closes, however this process ends, the server ends.
-    _watchdog: Option<Child>,
+    watchdog: Option<Child>,
 }
 
 /// The URL of a new database, if there is a server.
@@ -60,10 +60,10 @@ async fn find_server() -> Option<Server> {
         let base = url.rsplit_once('/').map_or(url.as_str(), |(base, _)| base);
         return Some(Server {
             base_url: base.to_owned(),
-            _watchdog: None,
+            watchdog: None,
         });
     }
-    let server = binaries().map(|folder| start(&folder, FAST));
+    let server = binaries().map(|folder| start(&folder, &std::env::temp_dir(), FAST));
     match server {
         Some(Ok(server)) => Some(server),
         Some(Err(error)) => panic!("the PostgreSQL for tests did not start: {error:#}"),
@@ -110,8 +110,13 @@ pub struct DurablePostgres {
 impl DurablePostgres {
     /// Starts one from the machine's programs.
     pub async fn start() -> anyhow::Result<DurablePostgres> {
+        DurablePostgres::start_in(&std::env::temp_dir()).await
+    }
+
+    /// The same, with its data in a new folder in this one.
+    pub async fn start_in(parent: &Path) -> anyhow::Result<DurablePostgres> {
         let programs = binaries().context("no PostgreSQL on this machine")?;
-        let server = start(&programs, "")?;
+        let server = start(&programs, parent, "")?;
         drop(connect(&format!("{}/postgres", server.base_url)).await);
         Ok(DurablePostgres { server, programs })
     }
@@ -119,6 +124,21 @@ impl DurablePostgres {
     /// The URL of its database.
     pub fn url(&self) -> String {
         format!("{}/postgres", self.server.base_url)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        let port = self.server.base_url.rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).unwrap_or_default()
+    }
+
+    /// Kills every process of it at once, as a power cut would, and starts it again on the same data: it recovers from its log.
+    pub fn crash(&mut self) -> anyhow::Result<()> {
+        let watchdog = self.server.watchdog.as_mut();
+        let orders = watchdog.and_then(|watchdog| watchdog.stdin.as_mut());
+        Ok(orders
+            .context("the server is not ours")?
+            .write_all(b"crash\n")?)
     }
 
     /// One of PostgreSQL's programs, such as `pgbench`.
@@ -130,10 +150,10 @@ impl DurablePostgres {
 /// What tests can do without: nothing of theirs outlives the machine.
 const FAST: &str = "-c fsync=off -c full_page_writes=off";
 
-fn start(programs: &Path, settings: &str) -> anyhow::Result<Server> {
+fn start(programs: &Path, parent: &Path, settings: &str) -> anyhow::Result<Server> {
     let folder = tempfile::Builder::new()
         .prefix("dompet-postgres-")
-        .tempdir()?
+        .tempdir_in(parent)?
         .keep();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
     // PostgreSQL refuses to run as root: then it runs as its own user, or as nobody.
@@ -146,10 +166,22 @@ fn start(programs: &Path, settings: &str) -> anyhow::Result<Server> {
     let port = free_port()?;
     let script = r#"
         "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1 || { cat "$2/log" >&2; rm -rf "$2"; exit 1; }
-        "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 $4 >>"$2/log" 2>&1 &
-        server=$!
+        serve() {
+            "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 $4 >>"$2/log" 2>&1 &
+            server=$!
+        }
+        serve "$@"
         echo started
-        cat >/dev/null
+        exec 2>>"$2/log"
+        while read -r order; do
+            processes="$server"
+            for stat in /proc/[0-9]*/stat; do
+                read -r pid name state parent rest 2>/dev/null <"$stat" && [ "$parent" = "$server" ] && processes="$processes $pid"
+            done
+            kill -KILL $processes; wait $server
+            # It does not start while one of its old processes is still there.
+            until serve "$@"; sleep 0.2; kill -0 $server 2>/dev/null; do :; done
+        done
         kill -QUIT $server; wait $server; rm -rf "$2"
     "#;
     let mut command = Command::new("sh");
@@ -178,7 +210,7 @@ fn start(programs: &Path, settings: &str) -> anyhow::Result<Server> {
     }
     Ok(Server {
         base_url: format!("postgres://postgres@127.0.0.1:{port}"),
-        _watchdog: Some(watchdog),
+        watchdog: Some(watchdog),
     })
 }
 

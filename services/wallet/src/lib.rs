@@ -41,6 +41,16 @@ pub const PROGRAM: Program = Program {
 
 /// Builds the service. The database must be migrated; until it is, the service is not ready.
 pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
+    build_over(config, clock, entropy, |store| Arc::new(store)).await
+}
+
+/// The same, with the ledger's storage wrapped: that is how a test plants a fault in it.
+pub async fn build_over(
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    wrap: impl FnOnce(SqlStore) -> Arc<dyn LedgerStore>,
+) -> anyhow::Result<Service> {
     let database = Database::open(&config.database).await?;
     let service_keys = config.keys.service_keys(clock.clone())?;
     let metrics = Metrics::new()?;
@@ -58,7 +68,7 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
     )?);
     workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
 
-    let store: Arc<dyn LedgerStore> = Arc::new(SqlStore::new(database.clone()));
+    let store = wrap(SqlStore::new(database.clone()));
     let ledger = Ledger::start(
         store.clone(),
         clock.clone(),

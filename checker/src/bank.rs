@@ -1,0 +1,461 @@
+//! A bank of processes, with links between them that can be broken: on PostgreSQL two replicas of what writes and one each of
+//! the rest, or the local mode's one process on SQLite.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use local::{Config, Home, Ports};
+use serde_json::json;
+use store::Database;
+use testing::{DurablePostgres, Link, TestClient, TestServer};
+use wallet::domain::LogRow;
+use wallet::store::{LedgerStore as _, SqlStore};
+use wallet_api::LOG_PAGE_MAX;
+
+use crate::clients::User;
+use crate::disk::SmallDisk;
+use crate::planted::Bug;
+use crate::process::{BUG, CLOCK_JUMPS, Role};
+
+/// How long everything may take to be healthy, at the start and after the last fault.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
+/// What each user begins with.
+const FIRST_TOP_UP: i64 = 1_000;
+const SECRET: &str = "a secret of the checker, longer than 32 bytes";
+
+/// Where the money is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum StoreKind {
+    /// Each service in processes of its own, on one PostgreSQL.
+    Postgres,
+    /// The local mode.
+    Sqlite,
+}
+
+/// A process that can be killed and started again.
+struct Server {
+    name: &'static str,
+    role: Role,
+    port: u16,
+    variables: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+/// The running bank.
+pub struct Bank {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+    postgres: Option<DurablePostgres>,
+    servers: Vec<Server>,
+    links: Vec<(&'static str, Link)>,
+    disk: Option<SmallDisk>,
+    home: Home,
+}
+
+impl Bank {
+    /// Starts all processes; `program` is this crate's binary. With `jumps` the clocks of what writes jump.
+    pub async fn start(
+        program: PathBuf,
+        kind: StoreKind,
+        bug: Option<Bug>,
+        jumps: bool,
+    ) -> anyhow::Result<Bank> {
+        let folder = tempfile::tempdir()?;
+        let disk = SmallDisk::mount(&folder.path().join("disk"))?;
+        let mut bank = match kind {
+            StoreKind::Postgres => Bank::on_postgres(program, folder, disk, jumps).await?,
+            StoreKind::Sqlite => Bank::on_sqlite(program, folder, disk, jumps).await?,
+        };
+        if let Some(bug) = bug {
+            bank.plant(bug).await?;
+        }
+        for index in 0..bank.servers.len() {
+            bank.start_server(index)?;
+        }
+        bank.wait_until_healthy().await?;
+        Ok(bank)
+    }
+
+    async fn on_sqlite(
+        program: PathBuf,
+        folder: tempfile::TempDir,
+        disk: Option<SmallDisk>,
+        jumps: bool,
+    ) -> anyhow::Result<Bank> {
+        let data = match &disk {
+            Some(disk) => disk.folder().join("data"),
+            None => folder.path().join("data"),
+        };
+        let ports: [u16; 5] = free_ports().await;
+        let names = [
+            "GATEWAY",
+            "USER_SERVICE",
+            "WALLET_SERVICE",
+            "TRANSACTION_SERVICE",
+            "PAYMENT_SERVICE",
+        ];
+        let mut variables: Vec<(String, String)> = names
+            .iter()
+            .zip(ports)
+            .map(|(name, port)| (format!("{name}_PORT"), port.to_string()))
+            .collect();
+        variables.push(("DATA_DIR".to_owned(), data.display().to_string()));
+        variables.push(("DEMO_DATA".to_owned(), "false".to_owned()));
+        if jumps {
+            variables.push((CLOCK_JUMPS.to_owned(), "1".to_owned()));
+        }
+        let server = Server {
+            name: "local",
+            role: Role::Local,
+            port: ports[0],
+            variables,
+            child: None,
+        };
+        Ok(Bank {
+            program,
+            folder,
+            postgres: None,
+            links: vec![("clients to gateway", Link::to(address(ports[0])).await)],
+            servers: vec![server],
+            disk,
+            home: home(&data, None),
+        })
+    }
+
+    async fn on_postgres(
+        program: PathBuf,
+        folder: tempfile::TempDir,
+        disk: Option<SmallDisk>,
+        jumps: bool,
+    ) -> anyhow::Result<Bank> {
+        let postgres = match &disk {
+            Some(disk) => DurablePostgres::start_in(disk.folder()).await?,
+            None => DurablePostgres::start().await?,
+        };
+        let url = postgres.url();
+        let home = home(folder.path(), Some(url));
+        user::migrate(&home.database("user")).await?;
+        wallet::migrate(&home.database("wallet")).await?;
+        transaction::migrate(&home.database("transaction")).await?;
+        payment::migrate(&home.database("payment")).await?;
+
+        let database = address(postgres.port());
+        let [
+            gateway,
+            user,
+            wallet_a,
+            wallet_b,
+            transaction,
+            payment_a,
+            payment_b,
+        ] = free_ports().await;
+        let wallets = || vec![address(wallet_a), address(wallet_b)];
+        let payments = vec![address(payment_a), address(payment_b)];
+        let to_wallet = Link::to_any(wallets()).await;
+        let wallet_for_payment = Link::to_any(wallets()).await;
+        let wallet_for_history = Link::to_any(wallets()).await;
+        let to_payment = Link::to_any(payments).await;
+        let to_transaction = Link::to(address(transaction)).await;
+        let to_user = Link::to(address(user)).await;
+        let [db_user, db_a, db_b, db_transaction, db_payment] = [
+            Link::to(database).await,
+            Link::to(database).await,
+            Link::to(database).await,
+            Link::to(database).await,
+            Link::to(database).await,
+        ];
+        let server = |name, role: Role, port, link: Option<&Link>, wallet: &Link| {
+            let mut variables = vec![
+                ("USER_SERVICE_URL".to_owned(), to_user.url()),
+                ("WALLET_SERVICE_URL".to_owned(), wallet.url()),
+                ("TRANSACTION_SERVICE_URL".to_owned(), to_transaction.url()),
+                ("PAYMENT_SERVICE_URL".to_owned(), to_payment.url()),
+            ];
+            if let Some(link) = link {
+                let url = format!("postgres://postgres@127.0.0.1:{}/postgres", link.port());
+                variables.push(("DATABASE_URL".to_owned(), url));
+                variables.push(("DATABASE_SCHEMA".to_owned(), role.word().to_owned()));
+            }
+            if jumps && role == Role::Wallet {
+                variables.push((CLOCK_JUMPS.to_owned(), "1".to_owned()));
+            }
+            Server {
+                name,
+                role,
+                port,
+                variables,
+                child: None,
+            }
+        };
+        let servers = vec![
+            server("user", Role::User, user, Some(&db_user), &to_wallet),
+            server("wallet a", Role::Wallet, wallet_a, Some(&db_a), &to_wallet),
+            server("wallet b", Role::Wallet, wallet_b, Some(&db_b), &to_wallet),
+            server(
+                "transaction",
+                Role::Transaction,
+                transaction,
+                Some(&db_transaction),
+                &wallet_for_history,
+            ),
+            server(
+                "payment a",
+                Role::Payment,
+                payment_a,
+                Some(&db_payment),
+                &wallet_for_payment,
+            ),
+            server(
+                "payment b",
+                Role::Payment,
+                payment_b,
+                Some(&db_payment),
+                &wallet_for_payment,
+            ),
+            server("gateway", Role::Gateway, gateway, None, &to_wallet),
+        ];
+        let links = vec![
+            ("clients to gateway", Link::to(address(gateway)).await),
+            ("gateway to wallet", to_wallet),
+            ("gateway to payment", to_payment),
+            ("gateway to transaction", to_transaction),
+            ("payment to wallet", wallet_for_payment),
+            ("transaction to wallet", wallet_for_history),
+            ("everybody to user", to_user),
+            ("user to its database", db_user),
+            ("wallet a to its database", db_a),
+            ("wallet b to its database", db_b),
+            ("transaction to its database", db_transaction),
+            ("payment to its database", db_payment),
+        ];
+        Ok(Bank {
+            program,
+            folder,
+            postgres: Some(postgres),
+            servers,
+            links,
+            disk,
+            home,
+        })
+    }
+
+    async fn plant(&mut self, bug: Bug) -> anyhow::Result<()> {
+        for server in &mut self.servers {
+            let variable = (BUG.to_owned(), bug.name().to_owned());
+            server.variables.push(variable);
+        }
+        if let Some(statement) = bug.schema() {
+            match Database::open(&self.home.database("wallet")).await? {
+                Database::Postgres(pool) => {
+                    store::sqlx::query(statement).execute(&pool).await?;
+                }
+                Database::Sqlite(_) => anyhow::bail!("this bug is planted on PostgreSQL"),
+            }
+        }
+        Ok(())
+    }
+
+    /// How many processes can be killed.
+    pub fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// What a server is called.
+    pub fn server_name(&self, index: usize) -> &'static str {
+        self.servers[index].name
+    }
+
+    /// The links, by name.
+    pub fn links(&self) -> &[(&'static str, Link)] {
+        &self.links
+    }
+
+    /// The disk that can be filled, where it could be made.
+    pub fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
+    }
+
+    /// The PostgreSQL, if there is one.
+    pub fn postgres(&mut self) -> Option<&mut DurablePostgres> {
+        self.postgres.as_mut()
+    }
+
+    /// Where the processes' own words are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Keeps the folder when everything ends, to be looked at.
+    pub fn keep_folder(&mut self) {
+        self.folder.disable_cleanup(true);
+    }
+
+    /// Ends a process as `kill -9` does.
+    pub fn kill(&mut self, index: usize) -> anyhow::Result<()> {
+        if let Some(mut child) = self.servers[index].child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts a process that is not running.
+    pub fn start_server(&mut self, index: usize) -> anyhow::Result<()> {
+        let server = &mut self.servers[index];
+        if let Some(child) = &mut server.child {
+            if child.try_wait()?.is_none() {
+                return Ok(());
+            }
+            server.child = None;
+        }
+        let log = self.folder.path().join(format!("{}.log", server.name));
+        let log = File::options().create(true).append(true).open(log)?;
+        let child = Command::new(&self.program)
+            .args(["serve", server.role.word()])
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("PORT", server.port.to_string())
+            .env("BIND", "127.0.0.1")
+            .env("SECRET_KEY", SECRET)
+            .env("LOG_LEVEL", "warn")
+            .envs(server.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} does not start", self.program.display()))?;
+        server.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until every server that is not behind a broken link answers that it is ready.
+    pub async fn wait_until_healthy(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + HEALTHY_WITHIN;
+        let http = reqwest::Client::new();
+        for index in 0..self.servers.len() {
+            let (name, port) = (self.servers[index].name, self.servers[index].port);
+            let url = format!("http://127.0.0.1:{port}/readyz");
+            loop {
+                // Whoever ended by itself, because its database was away, is started again, as Kubernetes does.
+                self.start_server(index)?;
+                let answer = http.get(&url).timeout(Duration::from_secs(2)).send().await;
+                if answer.is_ok_and(|answer| answer.status().is_success()) {
+                    break;
+                }
+                anyhow::ensure!(
+                    Instant::now() < deadline,
+                    "{name} is not ready; see {}",
+                    self.folder.path().display()
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The API as clients reach it.
+    pub fn api(&self) -> TestClient {
+        TestClient::new(format!("{}/api/v1", self.links[0].1.url()))
+    }
+
+    /// Users with wallets and some money.
+    pub async fn users(&self, count: usize) -> anyhow::Result<Vec<User>> {
+        let api = self.api();
+        let mut users = Vec::with_capacity(count);
+        for number in 0..count {
+            let body = json!({
+                "name": format!("User {number}"),
+                "email": format!("user-{number}@example.com"),
+                "phone": "081234567890",
+                "password": "not-a-secret-of-anybody",
+            });
+            let registered = api.post("/auth/register", body).await.expect(201);
+            let token = registered["token"].as_str().context("no token")?;
+            let api = api.with_token(token);
+            let wallet = api.post("/wallets", json!({})).await.expect(201);
+            let wallet_id = wallet["wallet"]["id"].as_i64().context("no wallet")?;
+            api.post(
+                &format!("/wallets/{wallet_id}/topup"),
+                json!({"amount": FIRST_TOP_UP}),
+            )
+            .await
+            .expect(200);
+            users.push(User {
+                id: registered["user"]["id"].as_i64().context("no user")?,
+                wallet_id,
+                api,
+            });
+        }
+        Ok(users)
+    }
+
+    /// The whole log, straight from the database.
+    pub async fn log(&self) -> anyhow::Result<Vec<LogRow>> {
+        let store = SqlStore::new(Database::open(&self.home.database("wallet")).await?);
+        let mut rows: Vec<LogRow> = Vec::new();
+        loop {
+            let after = i64::try_from(rows.len())?;
+            let page = store.log(after, LOG_PAGE_MAX).await?;
+            if page.is_empty() {
+                return Ok(rows);
+            }
+            rows.extend(page);
+        }
+    }
+
+    /// The audit that people run: `false` when something is not whole, with its report.
+    pub async fn audit(&self) -> anyhow::Result<(bool, String)> {
+        let mut report = Vec::new();
+        let is_whole = local::verify::verify(&self.home, None, &mut report).await?;
+        Ok((is_whole, String::from_utf8_lossy(&report).into_owned()))
+    }
+}
+
+impl Drop for Bank {
+    fn drop(&mut self) {
+        for index in 0..self.servers.len() {
+            // What cannot be killed is gone already.
+            let _ = self.kill(index);
+        }
+    }
+}
+
+fn home(data_dir: &Path, database_url: Option<String>) -> Home {
+    Home::new(&Config {
+        data_dir: data_dir.to_owned(),
+        database_url,
+        bind: [127, 0, 0, 1].into(),
+        ports: Ports {
+            gateway_port: 0,
+            user_port: 0,
+            wallet_port: 0,
+            transaction_port: 0,
+            payment_port: 0,
+        },
+        secret_key: Some(SECRET.to_owned()),
+        demo_data: false,
+        admin_email: None,
+        admin_password: None,
+        request_timeout: Duration::from_secs(5),
+    })
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Ports that nobody listens on.
+async fn free_ports<const N: usize>() -> [u16; N] {
+    let mut listeners = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let (listener, _) = TestServer::listener().await;
+        *port = listener.local_addr().map_or(0, |address| address.port());
+        listeners.push(listener);
+    }
+    ports
+}

@@ -1,0 +1,419 @@
+//! The judgement: whether the ledger explains every answer.
+//!
+//! The log has an order, and the clients' clock has another; both must fit. Entry i was committed after the first call with its key
+//! began, and after every entry before it; and before the first answer that tells of it ended, and before every entry after it.
+//! That gives each entry an earliest and a latest moment. A call that saw a state (a read, a refusal) saw one between two entries
+//! that could be the newest at some moment of the call; and no later call saw an older one. With the order of the writes given
+//! by the log, this is linearizability (Herlihy and Wing, 1990), decided in one pass.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::fmt;
+
+use wallet::domain;
+use wallet_api::{Event, Operation, Uuid};
+
+use crate::ledger::{Position, Replay};
+use crate::record::{Call, Kind, Moment, Outcome, Shown, Told};
+
+/// How many violations a verdict names.
+const NAMED_MAX: usize = 20;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Calls that were judged.
+    pub calls: usize,
+    /// Writes that were answered as done.
+    pub done: usize,
+    /// Writes that were refused.
+    pub refused: usize,
+    /// Writes that nobody heard of.
+    pub unknown: usize,
+    /// Of those, the ones that the ledger has.
+    pub unknown_but_done: usize,
+    /// Reads.
+    pub reads: usize,
+    /// Reads that said of themselves that they may be behind.
+    pub behind: usize,
+    /// What the ledger does not explain: all of the log's own, and of the others the first ones.
+    pub violations: Vec<Violation>,
+}
+
+/// The kinds of what must never be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// The log contradicts itself: numbers, keys, balances.
+    Log,
+    /// An entry that no client asked for, or that is not what was asked for.
+    Invented,
+    /// A client was told that it is done, and it is not, or not so.
+    Lost,
+    /// An entry is older than one that was answered before it was asked for.
+    Order,
+    /// A refusal that no state explains.
+    Refusal,
+    /// An answer that shows no state that there was.
+    Read,
+}
+
+/// One thing that must never be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule.
+    pub rule: Rule,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} calls: {} done, {} refused, {} unknown (of which {} are done), {} reads ({} said that they may be behind)",
+            self.calls,
+            self.done,
+            self.refused,
+            self.unknown,
+            self.unknown_but_done,
+            self.reads,
+            self.behind
+        )?;
+        for Violation { rule, what } in &self.violations {
+            write!(f, "\n  BROKEN  {rule:?}: {what}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Judges the calls of a run by the log as it was at its end. The first `before` entries were there when the run began.
+pub fn check(calls: &[Call], replay: &Replay, before: Position) -> Verdict {
+    let mut judge = Judge {
+        replay,
+        verdict: Verdict {
+            calls: calls.len(),
+            ..Verdict::default()
+        },
+    };
+    for flaw in &replay.flaws {
+        judge.violation(Rule::Log, flaw.clone());
+    }
+    let asked = Asked::of(calls);
+    judge.entries(&asked, before);
+    let span = judge.span(&asked, before);
+    judge.writes(calls, &asked);
+    judge.sights(calls, &span);
+    judge.verdict
+}
+
+/// What clients asked for and were told under one key.
+#[derive(Debug, Default)]
+struct Asked<'a>(HashMap<Uuid, Asks<'a>>);
+
+#[derive(Debug)]
+struct Asks<'a> {
+    /// When the first call began.
+    first_start: Moment,
+    /// When the first answer ended that told of the entry.
+    first_told: Option<Moment>,
+    /// Whether the entry may be there: an answer said so, or left it open.
+    may_be_done: bool,
+    operations: Vec<&'a Operation>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(calls: &'a [Call]) -> Asked<'a> {
+        let mut asked = Asked::default();
+        for call in calls {
+            let Kind::Write {
+                key,
+                operation,
+                outcome,
+            } = &call.kind
+            else {
+                continue;
+            };
+            let asks = asked.0.entry(*key).or_insert(Asks {
+                first_start: call.start,
+                first_told: None,
+                may_be_done: false,
+                operations: Vec::new(),
+            });
+            asks.first_start = asks.first_start.min(call.start);
+            asks.operations.push(operation);
+            asks.may_be_done |= matches!(outcome, Outcome::Done(_) | Outcome::Unknown);
+            if matches!(outcome, Outcome::Done(_) | Outcome::KeyReused) {
+                asks.first_told = Some(asks.first_told.unwrap_or(Moment::MAX).min(call.end));
+            }
+        }
+        asked
+    }
+}
+
+/// The earliest and the latest moment of each entry; both never fall from one entry to the next.
+struct Span {
+    earliest: Vec<Moment>,
+    latest: Vec<Moment>,
+}
+
+impl Span {
+    /// The positions that could be the newest at some moment of a call.
+    fn of(&self, call: &Call) -> (Position, Position) {
+        (
+            self.latest.partition_point(|latest| *latest < call.start),
+            self.earliest
+                .partition_point(|earliest| *earliest <= call.end),
+        )
+    }
+}
+
+struct Judge<'a> {
+    replay: &'a Replay,
+    verdict: Verdict,
+}
+
+impl Judge<'_> {
+    fn violation(&mut self, rule: Rule, what: String) {
+        let same = |violation: &&Violation| violation.rule == rule;
+        if rule == Rule::Log || self.verdict.violations.iter().filter(same).count() < NAMED_MAX {
+            self.verdict.violations.push(Violation { rule, what });
+        }
+    }
+
+    /// Every entry since the run began was asked for, and is what was asked for.
+    fn entries(&mut self, asked: &Asked<'_>, before: Position) {
+        let replay = self.replay;
+        for row in replay.rows.iter().skip(before) {
+            let seq = row.entry.seq;
+            let Some(asks) = asked.0.get(&row.key) else {
+                self.violation(Rule::Invented, format!("entry {seq}: nobody asked for it"));
+                continue;
+            };
+            if !asks
+                .operations
+                .iter()
+                .any(|operation| domain::matches(operation, &row.entry))
+            {
+                let what = format!(
+                    "entry {seq} is not what was asked for: {:?}",
+                    asks.operations
+                );
+                self.violation(Rule::Invented, what);
+            }
+            if !asks.may_be_done {
+                let what = format!(
+                    "entry {seq} is there, but every call with its key was refused: {:?}",
+                    asks.operations
+                );
+                self.violation(Rule::Refusal, what);
+            }
+        }
+    }
+
+    fn span(&mut self, asked: &Asked<'_>, before: Position) -> Span {
+        let replay = self.replay;
+        let bounds = replay.rows.iter().enumerate().map(|(index, row)| {
+            if index < before {
+                return (0, 0);
+            }
+            let asks = asked.0.get(&row.key);
+            (
+                asks.map_or(0, |asks| asks.first_start),
+                asks.and_then(|asks| asks.first_told).unwrap_or(Moment::MAX),
+            )
+        });
+        let (mut earliest, mut latest): (Vec<Moment>, Vec<Moment>) = bounds.unzip();
+        let own_earliest = earliest.clone();
+        for index in 1..earliest.len() {
+            earliest[index] = earliest[index].max(earliest[index - 1]);
+        }
+        for index in (1..latest.len()).rev() {
+            latest[index - 1] = latest[index - 1].min(latest[index]);
+        }
+        for (index, (start, latest)) in own_earliest.iter().zip(&latest).enumerate() {
+            if start > latest {
+                let seq = index + 1;
+                let what = format!(
+                    "entry {seq} was asked for at {start} us, but an answer that tells of it or of a later one ended at {latest} us"
+                );
+                self.violation(Rule::Order, what);
+            }
+        }
+        Span { earliest, latest }
+    }
+
+    /// What a client was told of its own write is what the ledger has.
+    fn writes(&mut self, calls: &[Call], asked: &Asked<'_>) {
+        for call in calls {
+            let Kind::Write {
+                key,
+                operation,
+                outcome,
+            } = &call.kind
+            else {
+                continue;
+            };
+            let position = self.replay.by_key.get(key).copied();
+            match outcome {
+                Outcome::Done(told) => {
+                    self.verdict.done += 1;
+                    self.done(operation, *told, position);
+                }
+                Outcome::KeyReused => {
+                    self.verdict.refused += 1;
+                    let differs = position.is_some_and(|position| {
+                        !domain::matches(operation, &self.replay.rows[position - 1].entry)
+                    });
+                    let was_asked = asked
+                        .0
+                        .get(key)
+                        .is_some_and(|asks| asks.first_start < call.end);
+                    if !differs || !was_asked {
+                        let what = format!(
+                            "{operation:?}: the key was called another's, and is not (entry {position:?})"
+                        );
+                        self.violation(Rule::Refusal, what);
+                    }
+                }
+                Outcome::Insufficient => self.verdict.refused += 1,
+                Outcome::Unknown => {
+                    self.verdict.unknown += 1;
+                    self.verdict.unknown_but_done += usize::from(position.is_some());
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, operation: &Operation, told: Told, position: Option<Position>) {
+        let Some(position) = position else {
+            let what = format!("{operation:?} was answered as done, and is not in the ledger");
+            return self.violation(Rule::Lost, what);
+        };
+        let entry = &self.replay.rows[position - 1].entry;
+        let is_as_told = match &entry.event {
+            Event::Transfer(transfer) => {
+                let own = if matches!(operation, Operation::TopUp { .. }) {
+                    transfer.credit
+                } else {
+                    transfer.debit
+                };
+                told.balance.is_none_or(|balance| balance == own.balance)
+                    && (told.payment_id.is_none() || told.payment_id == transfer.payment_id)
+            }
+            _ => true,
+        };
+        if !is_as_told || !domain::matches(operation, entry) {
+            let what =
+                format!("{operation:?} was answered with {told:?}, and the ledger has {entry:?}");
+            self.violation(Rule::Lost, what);
+        }
+    }
+
+    /// Each call that saw a state saw one that there was, and none older than what was seen before it began.
+    fn sights(&mut self, calls: &[Call], span: &Span) {
+        let mut by_start: Vec<&Call> = calls.iter().filter(|call| sees(call)).collect();
+        by_start.sort_by_key(|call| call.start);
+        // What earlier calls saw, the first to end first; and the newest of what was seen by those that ended before this one began.
+        let mut seen: BinaryHeap<Reverse<(Moment, Position)>> = BinaryHeap::new();
+        let mut floor = 0;
+        for call in by_start {
+            while let Some(Reverse((end, position))) = seen.peek().copied()
+                && end < call.start
+            {
+                seen.pop();
+                floor = floor.max(position);
+            }
+            let (from, to) = span.of(call);
+            let may_be_behind = matches!(
+                call.kind,
+                Kind::Read {
+                    may_be_behind: true,
+                    ..
+                }
+            );
+            if matches!(call.kind, Kind::Read { .. }) {
+                self.verdict.reads += 1;
+                self.verdict.behind += usize::from(may_be_behind);
+            }
+            let range = (if may_be_behind { 0 } else { from.max(floor) }, to);
+            match self.first_sight(call, range) {
+                Some(position) if !may_be_behind => {
+                    seen.push(Reverse((call.end, position)));
+                }
+                Some(_) => {}
+                None => {
+                    let rule = match call.kind {
+                        Kind::Read { .. } => Rule::Read,
+                        Kind::Write { .. } => Rule::Refusal,
+                    };
+                    let what = format!(
+                        "no state of entries {} to {} explains {call:?}",
+                        range.0, range.1
+                    );
+                    self.violation(rule, what);
+                }
+            }
+        }
+    }
+
+    /// The first position in the range at which the call's answer is right.
+    fn first_sight(&self, call: &Call, range: (Position, Position)) -> Option<Position> {
+        let (from, to) = range;
+        if from > to {
+            return None;
+        }
+        match &call.kind {
+            Kind::Write { operation, .. } => {
+                let (wallet_id, amount) = taken(operation)?;
+                self.replay
+                    .first_balance(wallet_id, range, |balance| balance < amount)
+            }
+            Kind::Read { shown, .. } => match shown {
+                Shown::Balance { wallet_id, balance } => {
+                    self.replay
+                        .first_balance(*wallet_id, range, |held| held == *balance)
+                }
+                Shown::History {
+                    user_id,
+                    limit,
+                    ids,
+                } => self.replay.first_history(*user_id, range, *limit, ids),
+                Shown::Payments {
+                    user_id,
+                    limit,
+                    ids,
+                } => self.replay.first_payments(*user_id, range, *limit, ids),
+                Shown::Stats { user_id, totals } => {
+                    self.replay.first_totals(*user_id, range, *totals)
+                }
+            },
+        }
+    }
+}
+
+/// Whether the answer tells of a state.
+fn sees(call: &Call) -> bool {
+    matches!(
+        call.kind,
+        Kind::Read { .. }
+            | Kind::Write {
+                outcome: Outcome::Insufficient,
+                ..
+            }
+    )
+}
+
+/// The wallet that an operation takes from, and how much.
+fn taken(operation: &Operation) -> Option<(i64, i64)> {
+    match operation {
+        Operation::Pay {
+            wallet_id, amount, ..
+        }
+        | Operation::Transfer {
+            from_wallet_id: wallet_id,
+            amount,
+            ..
+        } => Some((*wallet_id, amount.units())),
+        _ => None,
+    }
+}

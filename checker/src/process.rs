@@ -1,0 +1,156 @@
+//! A service as a process of its own: this program, told to be one. What it serves is the service's own library; its clock may
+//! jump, and a bug may be planted in its ledger.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser as _;
+use clock::{Clock, Entropy};
+use http_server::NothingToMigrate;
+use store::DatabaseConfig;
+
+use crate::planted::{Bug, plant};
+use crate::record::random;
+
+/// The variable that makes a process's clock jump.
+pub const CLOCK_JUMPS: &str = "CHECKER_CLOCK_JUMPS";
+/// The variable that names the planted bug.
+pub const BUG: &str = "CHECKER_BUG";
+
+/// How far a clock is off at most, in microseconds.
+const JUMP_MAX: u64 = 20_000_000;
+/// How long a clock goes on before it jumps again, at most, in milliseconds.
+const JUMP_EVERY_MAX: u64 = 3_000;
+
+/// A service that a process can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// The gateway.
+    Gateway,
+    /// The user service.
+    User,
+    /// The wallet service.
+    Wallet,
+    /// The transaction service.
+    Transaction,
+    /// The payment service.
+    Payment,
+    /// All five in one, on SQLite.
+    Local,
+}
+
+#[derive(clap::Parser)]
+struct LocalCli {
+    #[command(flatten)]
+    config: local::Config,
+}
+
+impl Role {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Gateway => "gateway",
+            Role::User => "user",
+            Role::Wallet => "wallet",
+            Role::Transaction => "transaction",
+            Role::Payment => "payment",
+            Role::Local => "local",
+        }
+    }
+
+    /// Serves until SIGTERM, configured by the service's own variables.
+    pub fn serve(self) -> ExitCode {
+        let clock = clock();
+        let entropy = Entropy::system();
+        match self {
+            Role::Gateway => {
+                let matches = gateway::PROGRAM
+                    .command::<gateway::Config, NothingToMigrate>()
+                    .get_matches_from(SERVE);
+                gateway::PROGRAM.run_parsed(
+                    &matches,
+                    async |config| gateway::build(config, clock, entropy).await,
+                    async |_: NothingToMigrate| Ok(()),
+                )
+            }
+            Role::User => {
+                let matches = user::PROGRAM
+                    .command::<user::Config, DatabaseConfig>()
+                    .get_matches_from(SERVE);
+                user::PROGRAM.run_parsed(
+                    &matches,
+                    async |config| user::build(config, clock, entropy).await,
+                    async |config: DatabaseConfig| user::migrate(&config).await,
+                )
+            }
+            Role::Wallet => {
+                let bug = std::env::var(BUG).ok().and_then(|name| Bug::named(&name));
+                let matches = wallet::PROGRAM
+                    .command::<wallet::Config, DatabaseConfig>()
+                    .get_matches_from(SERVE);
+                wallet::PROGRAM.run_parsed(
+                    &matches,
+                    async |config| {
+                        wallet::build_over(config, clock, entropy, |store| match bug {
+                            Some(bug) => plant(bug, store),
+                            None => Arc::new(store),
+                        })
+                        .await
+                    },
+                    async |config: DatabaseConfig| wallet::migrate(&config).await,
+                )
+            }
+            Role::Transaction => {
+                let matches = transaction::PROGRAM
+                    .command::<transaction::Config, DatabaseConfig>()
+                    .get_matches_from(SERVE);
+                transaction::PROGRAM.run_parsed(
+                    &matches,
+                    async |config| transaction::build(config, clock, entropy).await,
+                    async |config: DatabaseConfig| transaction::migrate(&config).await,
+                )
+            }
+            Role::Payment => {
+                let matches = payment::PROGRAM
+                    .command::<payment::Config, DatabaseConfig>()
+                    .get_matches_from(SERVE);
+                payment::PROGRAM.run_parsed(
+                    &matches,
+                    async |config| payment::build(config, clock, entropy).await,
+                    async |config: DatabaseConfig| payment::migrate(&config).await,
+                )
+            }
+            Role::Local => gateway::PROGRAM.block_on(async {
+                let config = LocalCli::parse_from(["local"]).config;
+                let bank = local::Bank::start(config, clock, entropy).await?;
+                http_server::stop_signal()?.cancelled().await;
+                bank.stop().await;
+                Ok(())
+            }),
+        }
+    }
+}
+
+/// The command line that a service reads.
+const SERVE: [&str; 2] = ["checker", "serve"];
+
+/// The machine's clock, or one that jumps back and forth.
+fn clock() -> Clock {
+    if std::env::var_os(CLOCK_JUMPS).is_none() {
+        return Clock::system();
+    }
+    let clock = Clock::shifted();
+    let jumping = clock.clone();
+    std::thread::spawn(move || {
+        let entropy = Entropy::system();
+        loop {
+            let forth = Duration::from_micros(random(&entropy, 2 * JUMP_MAX));
+            let now = Clock::system().now().plus(forth).micros();
+            let back = i64::try_from(JUMP_MAX).unwrap_or(0);
+            jumping.set(clock::Timestamp::from_micros(now - back));
+            std::thread::sleep(Duration::from_millis(random(&entropy, JUMP_EVERY_MAX)));
+        }
+    });
+    clock
+}
