@@ -4,8 +4,8 @@
 #
 # Without the internet, from a binary that is already on this machine:
 #
-#   RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --package wallet --target x86_64-unknown-linux-gnu
-#   install -D target/x86_64-unknown-linux-gnu/release/wallet-service target/image/amd64/wallet
+#   RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --package wallet --target x86_64-unknown-linux-gnu
+#   install -D target/x86_64-unknown-linux-gnu/image/wallet-service target/image/amd64/wallet
 #   docker build --build-arg SERVICE=wallet --build-arg BUILD=prebuilt --tag dompet-wallet .
 #
 # It needs BuildKit, which leaves out the stage that is not asked for, and with it that stage's base image. There is no
@@ -31,8 +31,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     esac; \
     target="$(rustc -vV | sed -n 's/host: //p')"; \
     RUSTFLAGS="-C target-feature=+crt-static" \
-        cargo build --release --locked --package "$SERVICE" --bin "$binary" --target "$target"; \
-    install -D --strip "target/$target/release/$binary" /service
+        cargo build --profile image --locked --package "$SERVICE" --bin "$binary" --target "$target"; \
+    size="$(stat --format %s "target/$target/image/$binary")"; \
+    test "$size" -lt 15000000 || { echo "$binary has $size bytes; an image must stay below 15 MB" >&2; exit 1; }; \
+    install -D "target/$target/image/$binary" /service
 
 # --- Or brought along ---
 FROM scratch AS prebuilt

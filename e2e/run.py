@@ -195,9 +195,10 @@ class Load:
             body = {"wallet_id": person.wallet, "merchant": "Warung", "amount": amount}
             try:
                 status, answer, failures = person.api.insist("POST", "/payments/pay", body, key)
-                must(status == 201, f"payment: {status} {answer}")
+                must(status == 201, f"payment: {status} {answer}, after {failures}")
             except Exception as error:  # Whatever it is: a payer who stops without a word would spoil the count.
                 self.broken.append(f"{type(error).__name__}: {error}")
+                say(f"  a payer stops: {self.broken[-1]}")
                 return
             with self.lock:
                 self.accepted[person].append((key, amount, answer["payment"]["id"], body))
@@ -323,6 +324,29 @@ class Cluster:
             "-c", f'set search_path = "{service}"', "-c", query, f"dompet_{service}",
         ).split("\n")[1]  # fmt: skip
 
+    def secret(self, name, key):
+        """One value of a Secret, or nothing."""
+        return base64.b64decode(json.loads(self.kubectl("get", "secret", name, "-o", "json"))["data"].get(key, "")).decode()
+
+    @contextlib.contextmanager
+    def reaching(self, *components):
+        """Addresses on this machine of the Services of these components."""
+        ports = {component: free_port() for component in components}
+        port = lambda component: self.kubectl("get", "service", self.name(component), "-o", "jsonpath={.spec.ports[0].port}")
+        command = ["kubectl", "--namespace", self.namespace, "port-forward"]
+        forwards = [
+            subprocess.Popen([*command, f"service/{self.name(component)}", f"{ports[component]}:{port(component)}"], stdout=subprocess.DEVNULL)
+            for component in components
+        ]
+        try:
+            for component in components:
+                wait_until(lambda at=ports[component]: listens(at), f"the port-forward to {component}", 30)
+            yield {component: f"127.0.0.1:{at}" for component, at in ports.items()}
+        finally:
+            for forward in forwards:
+                forward.terminate()
+                forward.wait()
+
     def nodes(self):
         """Nodes that pods may go to."""
         nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
@@ -343,6 +367,11 @@ def answers(url):
         return False
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until(holds, what, limit=ROLLOUT_LIMIT_S):
     deadline = time.monotonic() + limit
     while not holds():
@@ -351,23 +380,27 @@ def wait_until(holds, what, limit=ROLLOUT_LIMIT_S):
 
 
 def rotate_signing_key(cluster, load):
-    """The old tokens stay good while the key before is known, and new ones come from the new key."""
+    """The old tokens stay good while the key before is known, and new ones come from the new key. Then back again, because
+    the release has the first key in its values: the next upgrade would bring it back, without knowing the second."""
     name = cluster.options.secret or cluster.name("user")
-    data = json.loads(cluster.kubectl("get", "secret", name, "-o", "json"))["data"]
-    old = base64.b64decode(data["SECRET_KEY"]).decode()
-    change = {"stringData": {"SECRET_KEY": uuid.uuid4().hex + uuid.uuid4().hex, "SECRET_KEY_PREVIOUS": old}}
-    cluster.kubectl("patch", "secret", name, "--type=merge", "-p", json.dumps(change))
-    cluster.kubectl("rollout", "restart", f"deployment/{cluster.name('user')}")
-    cluster.settle()
-    time.sleep(3)
+    first, second = cluster.secret(name, "SECRET_KEY"), uuid.uuid4().hex + uuid.uuid4().hex
+    # Requests on connections of their own: the payer's is in use.
     person = load.people[0]
-    # On a connection of its own: the payer's is in use.
-    status, answer, _ = Api(cluster.url, person.api.token).insist("GET", "/users/verify")
-    must(status == 200, f"a token from before the rotation: {status} {answer}")
-    status, answer, _ = Api(cluster.url).insist("POST", "/auth/login", {"email": person.email, "password": PASSWORD})
-    must(status == 200, f"log-in after the rotation: {status} {answer}")
-    status, answer, _ = Api(cluster.url, answer["token"]).insist("GET", f"/wallets/{person.wallet}")
-    must(status == 200, f"a token from after the rotation: {status} {answer}")
+    tokens = [person.api.token]
+    for key, previous in ((second, first), (first, second)):
+        change = {"stringData": {"SECRET_KEY": key, "SECRET_KEY_PREVIOUS": previous}}
+        cluster.kubectl("patch", "secret", name, "--type=merge", "-p", json.dumps(change))
+        cluster.kubectl("rollout", "restart", f"deployment/{cluster.name('user')}")
+        cluster.settle()
+        time.sleep(3)
+        for token in tokens:
+            status, answer, _ = Api(cluster.url, token).insist("GET", "/users/verify")
+            must(status == 200, f"a token from before the rotation: {status} {answer}")
+        status, answer, _ = Api(cluster.url).insist("POST", "/auth/login", {"email": person.email, "password": PASSWORD})
+        must(status == 200, f"log-in after the rotation: {status} {answer}")
+        tokens.append(answer["token"])
+        status, answer, _ = Api(cluster.url, tokens[-1]).insist("GET", f"/wallets/{person.wallet}")
+        must(status == 200, f"a token from after the rotation: {status} {answer}")
 
 
 def drain(cluster):
@@ -408,6 +441,7 @@ def autoscale(cluster):
     cluster.install("--set", "gateway.autoscaling.enabled=true,gateway.autoscaling.minReplicas=1,gateway.autoscaling.maxReplicas=3,gateway.autoscaling.targetCPU=5")
     ready = lambda: int(cluster.kubectl("get", "deployment", cluster.name("gateway"), "-o", "jsonpath={.status.readyReplicas}") or 0)
     wait_until(lambda: ready() > 1, "a second gateway")
+    say(f"  the autoscaler made {ready()} gateways of one")
     # An upgrade of the same release must not take the autoscaler's replicas away.
     before = ready()
     cluster.helm("upgrade", cluster.release, str(ROOT / "charts/dompet"), "--reuse-values")
@@ -469,13 +503,24 @@ def isolation(cluster):
 
 
 def newman(cluster):
+    """Every request of the collection, also those to a service past the gateway, and what an administrator may."""
     collection = ROOT / "postman/dompet.postman_collection.json"
     command = [cluster.options.newman] if cluster.options.newman else ["npx", "--yes", "newman@6"] if shutil.which("npx") else None
     if command is None or not collection.exists():
         say("  LEFT OUT: the Postman collection needs npx")
         return
-    answer = subprocess.run([*command, "run", str(collection), "--env-var", f"base_url={cluster.url()}", "--reporters", "cli"], capture_output=True, text=True)
+    secret = cluster.options.secret or cluster.name("user")
+    variables = {"base_url": cluster.url(), "admin_email": cluster.secret(secret, "ADMIN_EMAIL"), "admin_password": cluster.secret(secret, "ADMIN_PASSWORD")}
+    services = [service for service in SERVICES if service != "gateway"]
+    with cluster.reaching(*services) as addresses:
+        variables |= {f"{service}_url": f"http://{address}" for service, address in addresses.items()}
+        command += ["run", str(collection), "--environment", str(ROOT / "postman/dompet.postman_environment.json"), "--color", "off", "--reporters", "cli"]
+        command += [part for name, value in variables.items() for part in ("--env-var", f"{name}={value}")]
+        answer = subprocess.run(command, capture_output=True, text=True)
     must(answer.returncode == 0, f"the Postman collection:\n{answer.stdout[-4000:]}\n{answer.stderr[-1000:]}")
+    for line in answer.stdout.splitlines():
+        if "requests │" in line or "assertions │" in line:
+            say(f"  {' '.join(line.replace('│', ' ').split())} (made, failed)")
 
 
 def audit(cluster):
@@ -489,17 +534,12 @@ def audit(cluster):
         must(cluster.sql("wallet", twice) == "0", "a key moved money twice")
         say(f"the ledger's rows add up: {cluster.sql('wallet', 'select seq from ledger_head')} entries")
     if cluster.options.dompet:
-        port = free_port()
-        password = base64.b64decode(json.loads(cluster.kubectl("get", "secret", cluster.name("postgresql"), "-o", "json"))["data"]["WALLET_DB_PASSWORD"]).decode()
-        forward = subprocess.Popen(["kubectl", "--namespace", cluster.namespace, "port-forward", f"service/{cluster.name('postgresql')}", f"{port}:5432"], stdout=subprocess.DEVNULL)
-        try:
-            time.sleep(2)
-            environment = {**os.environ, "DATABASE_URL": f"postgres://dompet_wallet:{password}@127.0.0.1:{port}/dompet_wallet"}
+        password = cluster.secret(cluster.name("postgresql"), "WALLET_DB_PASSWORD")
+        with cluster.reaching("postgresql") as addresses:
+            environment = {**os.environ, "DATABASE_URL": f"postgres://dompet_wallet:{password}@{addresses['postgresql']}/dompet_wallet"}
             answer = subprocess.run([cluster.options.dompet, "verify"], env=environment, capture_output=True, text=True)
-            print(answer.stdout, end="")
-            must(answer.returncode == 0, f"verify: {answer.stderr}")
-        finally:
-            forward.terminate()
+        print(answer.stdout, end="")
+        must(answer.returncode == 0, f"verify: {answer.stderr}")
     else:
         say("  LEFT OUT: the full audit needs --dompet, the local mode's binary")
 
@@ -534,6 +574,7 @@ def on_cluster(options):
                 # Payments must be accepted again before the next thing is broken.
                 goal = sum(load.count.values()) + options.payers
                 wait_until(lambda: sum(load.count.values()) >= goal or load.broken, f"payments after: {what}")
+                must(not load.broken, f"payments that were never answered: {load.broken}")
         load.report()
         load.check()
         story(cluster.url)
