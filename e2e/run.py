@@ -416,12 +416,13 @@ def drain(cluster):
 
 
 def scale(cluster):
-    for service in SERVICES:
-        cluster.kubectl("scale", f"deployment/{cluster.name(service)}", "--replicas=2")
-    cluster.settle()
-    for service in SERVICES:
-        cluster.kubectl("scale", f"deployment/{cluster.name(service)}", "--replicas=1")
-    cluster.settle()
+    """One pod more of each, and back to what there was: to another number the next upgrade would say no, because helm
+    applies on the server, where the field would then belong to kubectl."""
+    replicas = {service: int(cluster.kubectl("get", "deployment", cluster.name(service), "-o", "jsonpath={.spec.replicas}")) for service in SERVICES}
+    for more in (1, 0):
+        for service, before in replicas.items():
+            cluster.kubectl("scale", f"deployment/{cluster.name(service)}", f"--replicas={before + more}")
+        cluster.settle()
 
 
 def roll(cluster):
@@ -533,7 +534,7 @@ def audit(cluster):
         twice = "select count(*) from (select key from transfers group by key having count(*) > 1) twice"
         must(cluster.sql("wallet", twice) == "0", "a key moved money twice")
         say(f"the ledger's rows add up: {cluster.sql('wallet', 'select seq from ledger_head')} entries")
-    if cluster.options.dompet:
+    if cluster.options.dompet and cluster.has("postgresql"):
         password = cluster.secret(cluster.name("postgresql"), "WALLET_DB_PASSWORD")
         with cluster.reaching("postgresql") as addresses:
             environment = {**os.environ, "DATABASE_URL": f"postgres://dompet_wallet:{password}@{addresses['postgresql']}/dompet_wallet"}
@@ -541,7 +542,7 @@ def audit(cluster):
         print(answer.stdout, end="")
         must(answer.returncode == 0, f"verify: {answer.stderr}")
     else:
-        say("  LEFT OUT: the full audit needs --dompet, the local mode's binary")
+        say("  LEFT OUT: the full audit needs --dompet, the local mode's binary, and a database that is part of the release")
 
 
 def on_cluster(options):
@@ -551,6 +552,8 @@ def on_cluster(options):
     subprocess.run(["kubectl", "apply", "-f", "-"], input=(ROOT / "k8s/cluster/namespace.yaml").read_text().replace("name: dompet", f"name: {cluster.namespace}"), text=True, check=True, stdout=subprocess.DEVNULL)
     say("install")
     cluster.install()
+    say("helm test")
+    cluster.helm("test", cluster.release)
     with cluster.forwarding():
         story(cluster.url)
         steps = [("undisturbed", lambda: time.sleep(options.quiet))]

@@ -56,6 +56,7 @@ def main():
         [HELM, "template", "dompet", ROOT / "charts/dompet", "--values", ROOT / "charts/dompet/values-dev.yaml"], check=True, capture_output=True, text=True
     ).stdout
     workloads = {thing["metadata"]["name"] for thing in yaml.safe_load_all(rendered) if thing and thing["kind"] in ("Deployment", "StatefulSet")}
+    seen = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")} - {"target/image"}
     for machine in ("Linux x86_64", "Linux aarch64", "Darwin arm64"):
         calls = evaluate(machine)
         assert calls["version_settings"] and calls["allow_k8s_contexts"], "guards"
@@ -68,6 +69,8 @@ def main():
         for _, named in calls["docker_build"]:
             for argument in named["build_args"]:
                 assert f"ARG {argument}" in dockerfile, argument
+            # image_context.py knows that what .dockerignore lets through is enough.
+            assert "BUILD" in named["build_args"] or seen <= set(named["only"]), seen - set(named["only"])
         resources = {args[0] for args, _ in calls["k8s_resource"]}
         assert resources == workloads, resources ^ workloads
         ports = [forward.split(":")[0] for _, named in calls["k8s_resource"] for forward in named["port_forwards"]]
