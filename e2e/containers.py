@@ -25,7 +25,7 @@ import urllib.request
 import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import run as e2e  # noqa: E402
+import client as e2e  # noqa: E402
 
 ROOT = e2e.ROOT
 NETWORK = "dompet-e2e"
