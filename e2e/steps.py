@@ -71,10 +71,12 @@ def autoscale(cluster):
         say("  LEFT OUT: autoscaling needs the metrics API")
         return
     revision = json.loads(cluster.helm("history", cluster.release, "-o", "json"))[-1]["revision"]
-    cluster.install("--set", "gateway.autoscaling.enabled=true,gateway.autoscaling.minReplicas=1,gateway.autoscaling.maxReplicas=3,gateway.autoscaling.targetCPU=5")
     ready = lambda: int(cluster.kubectl("get", "deployment", cluster.name("gateway"), "-o", "jsonpath={.status.readyReplicas}") or 0)
-    wait_until(lambda: ready() > 1, "a second gateway")
-    say(f"  the autoscaler made {ready()} gateways of one")
+    there = ready()
+    scaling = {"enabled": "true", "minReplicas": 1, "maxReplicas": there + 2, "targetCPU": 5}
+    cluster.install("--set", ",".join(f"gateway.autoscaling.{name}={value}" for name, value in scaling.items()))
+    wait_until(lambda: ready() > there, "one gateway more")
+    say(f"  gateways: {there} before, {ready()} by the autoscaler")
     # An upgrade of the same release must not take the autoscaler's replicas away.
     before = ready()
     cluster.helm("upgrade", cluster.release, str(ROOT / "charts/dompet"), "--reuse-values")
