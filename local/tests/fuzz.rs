@@ -245,8 +245,9 @@ fn damaged_tokens_are_no_tokens() {
         let token = mutate(bank.token.as_bytes(), &mutations);
         let token = String::from_utf8_lossy(&token).into_owned();
         // What a header cannot carry is no token, and spaces around one are not part of it.
-        prop_assume!(reqwest::header::HeaderValue::from_str(&token).is_ok());
-        prop_assume!(token.trim() != bank.token);
+        if reqwest::header::HeaderValue::from_str(&token).is_err() || token.trim() == bank.token {
+            return Ok(());
+        }
         let api = bank.api.with_token(token);
         let answer = runtime.block_on(api.get("/wallets"));
         prop_assert!(
