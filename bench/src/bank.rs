@@ -85,30 +85,10 @@ impl Bench {
     ) -> anyhow::Result<f64> {
         let stop = Arc::new(AtomicBool::new(false));
         let done = Arc::new(AtomicU64::new(0));
-        let port = self
-            .bank
-            .gateway_url()
-            .rsplit(':')
-            .next()
-            .unwrap_or_default()
-            .parse()?;
         let mut callers = Vec::with_capacity(waiting);
         for number in 0..waiting {
-            let user = i64::try_from(number)? % USERS.min(self.accounts) + 1;
-            let claims = Claims::new(
-                UserId(user),
-                Role::User,
-                format!("bench-{user}"),
-                Clock::system().now(),
-            );
-            let client = Client {
-                port,
-                user,
-                token: self.keys.sign(&claims)?,
-                accounts: self.accounts,
-                load,
-            };
-            callers.push(tokio::spawn(client.run(number, stop.clone(), done.clone())));
+            let client = self.client(number, load)?;
+            callers.push(tokio::spawn(client.run(stop.clone(), done.clone())));
         }
         // The first seconds warm up: connections, tokens, accounts.
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -126,6 +106,34 @@ impl Bench {
         }
         self.followers.wait_until_current().await?;
         Ok(rate)
+    }
+
+    /// One of many clients.
+    pub(crate) fn client(&self, number: usize, load: Load) -> anyhow::Result<Client> {
+        let user = i64::try_from(number)? % USERS.min(self.accounts) + 1;
+        let claims = Claims::new(
+            UserId(user),
+            Role::User,
+            format!("bench-{user}"),
+            Clock::system().now(),
+        );
+        Ok(Client {
+            port: self.port()?,
+            user,
+            token: self.keys.sign(&claims)?,
+            accounts: self.accounts,
+            load,
+            number,
+            run: Clock::system().now().micros(),
+            requests: 0,
+            draw: Draw::new(number),
+        })
+    }
+
+    /// Where the gateway listens.
+    fn port(&self) -> anyhow::Result<u16> {
+        let url = self.bank.gateway_url();
+        Ok(url.rsplit(':').next().unwrap_or_default().parse()?)
     }
 
     pub(crate) async fn finish(self) -> anyhow::Result<()> {
@@ -175,56 +183,71 @@ impl Followers {
     }
 }
 
-struct Client {
-    port: u16,
-    user: i64,
-    token: String,
+/// A user with a token.
+pub(crate) struct Client {
+    pub(crate) port: u16,
+    pub(crate) user: i64,
+    pub(crate) token: String,
     accounts: i64,
     load: Load,
+    number: usize,
+    /// Keys of this run differ from those of any other.
+    run: i64,
+    requests: u64,
+    draw: Draw,
 }
 
 impl Client {
-    async fn run(
-        self,
-        number: usize,
-        stop: Arc<AtomicBool>,
-        done: Arc<AtomicU64>,
-    ) -> anyhow::Result<()> {
+    async fn run(mut self, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.port).await?;
-        let mut draw = Draw::new(number);
-        let mut request = 0_u64;
-        let run = Clock::system().now().micros();
         while !stop.load(Ordering::Relaxed) {
-            request += 1;
-            let (_, to) = movement(&mut draw, self.load, self.accounts);
-            let user = self.user;
-            let (path, body) = match to {
-                Some(to) => {
-                    let to = if to == user {
-                        to % self.accounts + 1
-                    } else {
-                        to
-                    };
-                    (
-                        "transfer",
-                        format!(r#"{{"from_wallet_id":{user},"to_user_id":{to},"amount":1}}"#),
-                    )
-                }
-                None => (
-                    "pay",
-                    format!(r#"{{"wallet_id":{user},"merchant":"Tokopedia","amount":1}}"#),
-                ),
-            };
-            let text = format!(
-                "POST /api/v1/payments/{path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
-                 idempotency-key: {run}-{number}-{request}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                self.token,
-                body.len()
-            );
-            let status = connection.send(text.as_bytes()).await?;
-            anyhow::ensure!(status == 201, "answered {status}");
+            self.pay(&mut connection).await?;
             done.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// One payment or transfer, with a key of its own.
+    pub(crate) async fn pay(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
+        self.requests += 1;
+        let (_, to) = movement(&mut self.draw, self.load, self.accounts);
+        let (user, token, run, number) = (self.user, &self.token, self.run, self.number);
+        let (path, body) = match to {
+            Some(to) => {
+                let to = if to == user {
+                    to % self.accounts + 1
+                } else {
+                    to
+                };
+                (
+                    "transfer",
+                    format!(r#"{{"from_wallet_id":{user},"to_user_id":{to},"amount":1}}"#),
+                )
+            }
+            None => (
+                "pay",
+                format!(r#"{{"wallet_id":{user},"merchant":"Tokopedia","amount":1}}"#),
+            ),
+        };
+        let text = format!(
+            "POST /api/v1/payments/{path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+             idempotency-key: {run}-{number}-{}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.requests,
+            body.len()
+        );
+        let status = connection.send(text.as_bytes()).await?;
+        anyhow::ensure!(status == 201, "answered {status}");
+        Ok(())
+    }
+
+    /// Reads something.
+    pub(crate) async fn get(&self, connection: &mut Connection, path: &str) -> anyhow::Result<()> {
+        let token = &self.token;
+        let text = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        let status = connection.send(text.as_bytes()).await?;
+        anyhow::ensure!(status == 200, "{path} answered {status}");
         Ok(())
     }
 }

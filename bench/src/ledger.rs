@@ -10,7 +10,7 @@ use money::{Amount, Currency};
 use store::{Database, DatabaseConfig};
 use wallet::ledger::{Ledger, LedgerMetrics};
 use wallet::store::{STEPS, SqlStore};
-use wallet_api::{ORDERS_MAX, Operation, Order, Outcome};
+use wallet_api::{ORDERS_MAX, Operation, Order, Outcome, Uuid};
 
 use crate::{Load, report};
 
@@ -21,6 +21,11 @@ pub(crate) struct Bench {
     ledger: Ledger,
     workers: Workers,
     accounts: i64,
+}
+
+/// Where the ledger is that is measured alone.
+pub(crate) fn config(url: &str) -> DatabaseConfig {
+    DatabaseConfig::at(url).in_schema("ledger")
 }
 
 /// A ledger over a database, with its writer.
@@ -108,8 +113,14 @@ pub(crate) fn movement(draw: &mut Draw, load: Load, accounts: i64) -> (i64, Opti
 
 impl Bench {
     pub(crate) async fn prepare(url: &str, accounts: i64) -> anyhow::Result<Bench> {
-        let (ledger, workers) = open(&DatabaseConfig::at(url).in_schema("ledger")).await?;
-        seed(&ledger, accounts).await?;
+        let bench = Bench::attach(url, accounts).await?;
+        seed(&bench.ledger, accounts).await?;
+        Ok(bench)
+    }
+
+    /// A writer of a ledger that has these accounts already.
+    pub(crate) async fn attach(url: &str, accounts: i64) -> anyhow::Result<Bench> {
+        let (ledger, workers) = open(&config(url)).await?;
         Ok(Bench {
             ledger,
             workers,
@@ -163,7 +174,7 @@ async fn call(
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
 ) -> anyhow::Result<()> {
-    let (entropy, clock, amount) = (Entropy::system(), Clock::system(), Amount::new(1)?);
+    let (entropy, amount) = (Entropy::system(), Amount::new(1)?);
     let mut draw = Draw::new(number);
     while !stop.load(Ordering::Relaxed) {
         let operation = match movement(&mut draw, load, accounts) {
@@ -180,7 +191,8 @@ async fn call(
                 amount,
             },
         };
-        let key = entropy.uuid_v7(clock.now());
+        // As random as the digest of a client's key, and as pgbench's.
+        let key = Uuid::from_bytes(entropy.bytes16());
         expect_accepted(ledger.submit(vec![Order { key, operation }]).await?)?;
         done.fetch_add(1, Ordering::Relaxed);
     }

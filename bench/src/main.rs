@@ -4,11 +4,18 @@
 //! yardstick and what is measured take turns; each figure is the median of its rounds.
 
 mod bank;
+mod hash;
 mod http;
+mod latency;
 mod ledger;
+mod memory;
 mod pgbench;
+mod reads;
+mod replicas;
 mod report;
+mod size;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -32,7 +39,7 @@ struct Cli {
     accounts: i64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Clone, PartialEq, Eq, Subcommand)]
 enum What {
     /// The ledger alone, without HTTP
     Ledger,
@@ -40,10 +47,52 @@ enum What {
     Payments,
     /// Payments in the local mode, on SQLite
     Local,
+    /// Two wallet processes on one PostgreSQL, compared with one
+    Replicas,
+    /// How long a payment takes, at fixed rates
+    Latency {
+        /// Make each of PostgreSQL's fsyncs a millisecond longer
+        #[arg(long)]
+        slow_disk: bool,
+    },
+    /// Reads through the gateway, compared with nginx in front of a bare axum
+    Reads,
+    /// The ledger with so much in its tables, compared with an empty one
+    Size {
+        /// Movements that are there
+        #[arg(long, default_value_t = 10_000_000)]
+        transfers: i64,
+        /// Accounts that are there
+        #[arg(long, default_value_t = 1_000_000)]
+        many_accounts: i64,
+    },
+    /// Memory of each process under load
+    Memory {
+        /// How long
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
+    /// What the chain of hashes costs
+    Hash,
+    /// Be one process that writes the ledger
+    #[command(hide = true)]
+    Writer(replicas::Writer),
+    /// Be a bare axum
+    #[command(hide = true)]
+    Axum {
+        /// Where to listen
+        port: u16,
+    },
+    /// Be one of the bank's processes
+    #[command(hide = true)]
+    Serve {
+        /// Which
+        role: checker::process::Role,
+    },
 }
 
 /// Which accounts move money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Load {
     /// Any to any.
     Uniform,
@@ -62,21 +111,42 @@ impl Load {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
+    if let What::Serve { role } = cli.what {
+        return Ok(role.serve());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(run(cli))
+    runtime.block_on(async {
+        match cli.what {
+            What::Ledger | What::Payments | What::Local => ratios(&cli).await,
+            What::Replicas => replicas::run(&cli).await,
+            What::Latency { slow_disk } => latency::run(&cli, slow_disk).await,
+            What::Reads => reads::run(&cli).await,
+            What::Size {
+                transfers,
+                many_accounts,
+            } => size::run(&cli, transfers, many_accounts).await,
+            What::Memory { minutes } => memory::run(minutes).await,
+            What::Hash => hash::run(),
+            What::Writer(writer) => writer.run().await,
+            What::Axum { port } => reads::serve_bare_axum(port).await,
+            What::Serve { .. } => Ok(()),
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
+/// What is measured as a ratio to pgbench, in alternation with it.
+async fn ratios(cli: &Cli) -> anyhow::Result<()> {
     let span = Duration::from_secs(cli.seconds);
     report::say("starting a PostgreSQL of its own, with default durability");
     let postgres = DurablePostgres::start().await?;
     let yardstick = pgbench::Yardstick::prepare(&postgres, cli.accounts).await?;
     let mut report = Report::default();
-    let subject = Subject::prepare(&cli, &postgres).await?;
+    let subject = Subject::prepare(cli, &postgres).await?;
     for round in 1..=cli.rounds {
         for load in Load::ALL {
             report::say(&format!(
@@ -113,10 +183,10 @@ impl Subject {
             What::Ledger => Subject::Ledger(Box::new(
                 ledger::Bench::prepare(&postgres.url(), cli.accounts).await?,
             )),
-            What::Payments => Subject::Bank(Box::new(
+            What::Local => Subject::Bank(Box::new(bank::Bench::start(None, cli.accounts).await?)),
+            _ => Subject::Bank(Box::new(
                 bank::Bench::start(Some(postgres.url()), cli.accounts).await?,
             )),
-            What::Local => Subject::Bank(Box::new(bank::Bench::start(None, cli.accounts).await?)),
         })
     }
 

@@ -22,17 +22,27 @@ pub(crate) struct Report {
 impl Report {
     /// One round: movements a second, and pgbench's just before.
     pub(crate) fn add(&mut self, what: &str, load: Load, rate: f64, yardstick: f64) {
+        self.add_named(what, load.name(), rate, yardstick);
+    }
+
+    /// One round of something that is no movement.
+    pub(crate) fn add_named(&mut self, what: &str, load: &'static str, rate: f64, yardstick: f64) {
         self.rows
-            .entry((what.to_owned(), load.name()))
+            .entry((what.to_owned(), load))
             .or_default()
             .push((rate, yardstick));
     }
 
     pub(crate) fn print(&self) -> anyhow::Result<()> {
+        self.print_against("pgbench")
+    }
+
+    /// The table and the line, with this name for the yardstick.
+    pub(crate) fn print_against(&self, yardstick_name: &str) -> anyhow::Result<()> {
         let mut out = std::io::stdout();
         writeln!(
             out,
-            "\n| what | load | movements/s | pgbench/s | ratio |\n|---|---|---|---|---|"
+            "\n| what | load | per second | {yardstick_name}, per second | ratio |\n|---|---|---|---|---|"
         )?;
         let mut lines = Vec::new();
         for ((what, load), rounds) in &self.rows {
@@ -43,7 +53,7 @@ impl Report {
                 out,
                 "| {what} | {load} | {rate:.0} | {yardstick:.0} | {ratio:.2} |"
             )?;
-            lines.push(json!({"what": what, "load": load, "per_s": rate.round(), "pgbench_per_s": yardstick.round(), "ratio": ratio}));
+            lines.push(json!({"what": what, "load": load, "per_s": rate.round(), "yardstick": yardstick_name, "yardstick_per_s": yardstick.round(), "ratio": ratio}));
         }
         writeln!(out, "\n{}", json!({ "results": lines }))?;
         Ok(())

@@ -269,6 +269,14 @@ impl Bank {
         self.servers[index].name
     }
 
+    /// The processes that run: what they are called, and their numbers in the system.
+    pub fn processes(&self) -> Vec<(&'static str, u32)> {
+        let running = self.servers.iter();
+        running
+            .filter_map(|server| Some((server.name, server.child.as_ref()?.id())))
+            .collect()
+    }
+
     /// The links, by name.
     pub fn links(&self) -> &[(&'static str, Link)] {
         &self.links

@@ -19,6 +19,7 @@ pub(crate) fn pass_on(method: &Method, answer: Answer) -> Response {
         status,
         headers,
         mut body,
+        after_unclear: _,
     } = answer;
     if (status.is_client_error() || status.is_server_error())
         && is_json(&headers)

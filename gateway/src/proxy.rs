@@ -6,11 +6,11 @@ use api_error::ApiError;
 use auth::{TokenError, Verifier};
 use axum::extract::Request;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Method, StatusCode};
 use service_client::Failure;
 
 use crate::routes::{Route, Token};
-use crate::upstream::{NoAnswer, Upstream, Upstreams};
+use crate::upstream::{Answer, NoAnswer, Upstream, Upstreams};
 use crate::{answer, headers};
 
 /// Passes requests on.
@@ -61,6 +61,7 @@ impl Proxy {
         let limit = route.timeout.unwrap_or(Duration::MAX);
         let limit = limit.min(self.request_timeout);
         match tokio::time::timeout(limit, connection.send(onward)).await {
+            Ok(Ok(answer)) if is_not_the_last_word(&method, &answer) => Err(outcome_unknown()),
             Ok(Ok(answer)) => Ok(answer::pass_on(&method, answer)),
             Ok(Err(error)) => Err(no_answer(upstream, &error, limit)),
             Err(_) => {
@@ -80,6 +81,15 @@ impl Proxy {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a write was refused although an attempt before may have arrived: that one may still be carried out. That the key belongs to
+/// another request does not change any more.
+fn is_not_the_last_word(method: &Method, answer: &Answer) -> bool {
+    answer.after_unclear
+        && !method.is_safe()
+        && answer.status.is_client_error()
+        && answer.status != StatusCode::UNPROCESSABLE_ENTITY
 }
 
 /// What the client is told when a call failed. It is logged here, once.
@@ -109,9 +119,9 @@ fn too_late(limit: Duration) -> ApiError {
 /// The connection broke after the request may have arrived. Its own code: only with an idempotency key is a repeat safe.
 fn outcome_unknown() -> ApiError {
     ApiError::new(
-        http::StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::SERVICE_UNAVAILABLE,
         "Service unavailable",
         "outcome_unknown",
     )
-    .message("The connection to the service broke before its answer; whether the request was carried out is unknown")
+    .message("A connection to the service broke before its answer; whether the request was carried out is unknown")
 }

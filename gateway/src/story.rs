@@ -254,10 +254,14 @@ async fn leave<W: Write>(lines: &mut Lines<'_, W>, person: &Person) -> anyhow::R
         let deadline = Instant::now() + LOCKED_OUT_WITHIN;
         loop {
             let answer = person.ask(Method::GET, "/wallets").send().await?;
+            let is_known = answer.status == StatusCode::OK;
             match answer.expect(StatusCode::UNAUTHORIZED, &json!({})) {
                 Ok(_) => return Ok(()),
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                Err(_) => tokio::time::sleep(POLL).await,
+                // For a moment the token may still be known; anything else is wrong at once.
+                Err(_) if is_known && Instant::now() < deadline => {
+                    tokio::time::sleep(POLL).await;
+                }
+                Err(error) => return Err(error),
             }
         }
     };

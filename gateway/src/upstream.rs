@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Request, Response, Url};
 use reqwest_middleware::ClientWithMiddleware;
-use service_client::{ConnectOptions, Failure, RetryCounters};
+use service_client::{AfterUnclear, ConnectOptions, Failure, RetryCounters};
 
 use crate::Config;
 
@@ -114,6 +114,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Whether an attempt before may have arrived, too.
+    pub(crate) after_unclear: bool,
 }
 
 /// Why there is no answer.
@@ -146,6 +148,7 @@ impl Connection {
         let failed = |error| NoAnswer::Failed(Failure::of(&error), error);
         let mut response = self.http.execute(request).await.map_err(failed)?;
         let status = response.status();
+        let after_unclear = response.extensions().get::<AfterUnclear>().is_some();
         let headers = std::mem::take(response.headers_mut());
         let body = if is_head {
             Bytes::new()
@@ -156,6 +159,7 @@ impl Connection {
             status,
             headers,
             body,
+            after_unclear,
         })
     }
 }

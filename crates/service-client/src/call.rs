@@ -7,7 +7,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ConnectOptions, Failure, Repeatable, RetryMetrics, connect};
+use crate::{AfterUnclear, ConnectOptions, Failure, Repeatable, RetryMetrics, connect};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -40,6 +40,12 @@ pub enum CallError {
         /// The body of the answer, as far as it was an error body.
         body: Box<ErrorBody>,
     },
+    /// It was refused, but an attempt before may have arrived, and may still be carried out.
+    #[error("{service} refused a repeat of a call that may still be carried out")]
+    Unclear {
+        /// The service that was called.
+        service: &'static str,
+    },
     /// The answer is not what the caller understands.
     #[error("{service} gave an answer that is not understood")]
     Malformed {
@@ -62,7 +68,7 @@ impl From<&CallError> for ApiError {
             CallError::Timeout { service } => {
                 ApiError::timeout(format!("{service} did not answer in time"))
             }
-            CallError::Unreachable { service, .. } => {
+            CallError::Unreachable { service, .. } | CallError::Unclear { service } => {
                 ApiError::unavailable(format!("Could not connect to {service}"))
             }
             CallError::Refused {
@@ -78,6 +84,15 @@ impl From<&CallError> for ApiError {
             CallError::Refused { .. } | CallError::Malformed { .. } => ApiError::internal(),
         }
     }
+}
+
+/// What was answered to a call that may have been made more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// The answer.
+    pub value: T,
+    /// Whether an attempt before may have arrived, too: what it does is done once, but a refusal is not the last word.
+    pub after_unclear: bool,
 }
 
 /// A client for the internal API of one service.
@@ -116,7 +131,7 @@ impl ServiceClient {
             .http
             .get(format!("{}{path}", self.base_url))
             .query(query);
-        self.send(request).await
+        Ok(self.send(request).await?.value)
     }
 
     /// Has something done that may be asked for twice: what it does carries its own key.
@@ -124,7 +139,7 @@ impl ServiceClient {
         &self,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<T, CallError> {
+    ) -> Result<Answered<T>, CallError> {
         let request = self
             .http
             .request(Method::POST, format!("{}{path}", self.base_url))
@@ -133,7 +148,10 @@ impl ServiceClient {
         self.send(request).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CallError> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Answered<T>, CallError> {
         let service = self.service;
         let token = self
             .identity
@@ -145,6 +163,7 @@ impl ServiceClient {
         };
         let response = request.bearer_auth(token).send().await.map_err(failed)?;
         let status = response.status();
+        let after_unclear = response.extensions().get::<AfterUnclear>().is_some();
         if response
             .content_length()
             .is_some_and(|length| length > MAX_ANSWER_BYTES as u64)
@@ -156,7 +175,12 @@ impl ServiceClient {
             .await
             .map_err(|error| failed(reqwest_middleware::Error::Reqwest(error)))?;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| CallError::Malformed { service });
+            let value =
+                serde_json::from_slice(&body).map_err(|_| CallError::Malformed { service })?;
+            return Ok(Answered {
+                value,
+                after_unclear,
+            });
         }
         let body = serde_json::from_slice(&body).unwrap_or_else(|_| ErrorBody {
             error: "Internal server error".into(),

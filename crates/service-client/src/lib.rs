@@ -8,9 +8,9 @@ mod failure;
 mod retry;
 mod trace;
 
-pub use call::{CallError, ServiceClient};
+pub use call::{Answered, CallError, ServiceClient};
 pub use failure::Failure;
-pub use retry::{Repeatable, RetryCounters, RetryMetrics};
+pub use retry::{AfterUnclear, Repeatable, RetryCounters, RetryMetrics};
 
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ pub fn connect(
     Ok(ClientBuilder::new(connect_without_retries(options)?)
         .with(retry::RetryWhereSafe::new(metrics))
         .with(trace::PropagateTrace { service })
+        .with(retry::NoteUnclear)
         .build())
 }
 

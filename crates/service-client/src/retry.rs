@@ -32,6 +32,41 @@ const BUDGET_MIN_PER_S: u32 = 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Repeatable;
 
+/// In an answer's extensions it says that an attempt before this one may have reached the service, and that nobody knows what became
+/// of it. If the answer is a refusal, it is what the last attempt met: the first may still be carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct AfterUnclear;
+
+/// Inside of the repeats: remembers attempts that ended in the dark, and marks the answer that comes after one.
+pub(crate) struct NoteUnclear;
+
+#[async_trait::async_trait]
+impl Middleware for NoteUnclear {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let mut result = next.run(request, extensions).await;
+        match &mut result {
+            Ok(response) if is_passing(response.status()) => {
+                extensions.insert(AfterUnclear);
+            }
+            Ok(response) => {
+                if let Some(mark) = extensions.get::<AfterUnclear>() {
+                    response.extensions_mut().insert(*mark);
+                }
+            }
+            Err(error) if Failure::of(error) == Failure::NotConnected => {}
+            Err(_) => {
+                extensions.insert(AfterUnclear);
+            }
+        }
+        result
+    }
+}
+
 /// Counts repeats.
 #[derive(Clone)]
 pub struct RetryMetrics {
@@ -182,7 +217,7 @@ impl RetryableStrategy for WhereSafe {
     }
 }
 
-/// 502 and 503 pass: nobody did the work. 504 has used up its time already.
+/// 502 and 503 pass. 504 has used up its time already.
 fn is_passing(status: StatusCode) -> bool {
     matches!(
         status,

@@ -18,7 +18,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqlStr};
+use sqlx::{ConnectOptions, SqlStr, SqliteConnection};
 
 pub use sqlx;
 pub use together::{Together, Unreadable};
@@ -269,6 +269,30 @@ macro_rules! on_read {
             $crate::Database::Sqlite($crate::SqlitePools { read: $pool, .. }) => $body,
         }
     };
+}
+
+impl SqlitePools {
+    /// Runs `work` on the connection that writes, with commits that do not wait for the disk: a power cut may undo the newest of them, all
+    /// of each or nothing. For what follows from elsewhere, and keeps its position in the same commit.
+    pub async fn without_waiting<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        let mut connection = self.write.acquire().await?;
+        sqlx::query("pragma synchronous = normal")
+            .execute(&mut *connection)
+            .await?;
+        let result = work(&mut connection).await;
+        // Whoever writes next may be told that it is durable. A connection that cannot be set back is not used again.
+        let set_back = sqlx::query("pragma synchronous = full")
+            .execute(&mut *connection)
+            .await;
+        if let Err(error) = set_back {
+            connection.close_on_drop();
+            return Err(error);
+        }
+        result
+    }
 }
 
 /// Runs an expression of type `Result<_, sqlx::Error>` (or of an error that comes from one) in a transaction of either database,

@@ -115,8 +115,17 @@ impl DurablePostgres {
 
     /// The same, with its data in a new folder in this one.
     pub async fn start_in(parent: &Path) -> anyhow::Result<DurablePostgres> {
+        DurablePostgres::start_as(parent, "").await
+    }
+
+    /// The same, with settings for its command line.
+    pub async fn start_with(settings: &str) -> anyhow::Result<DurablePostgres> {
+        DurablePostgres::start_as(&std::env::temp_dir(), settings).await
+    }
+
+    async fn start_as(parent: &Path, settings: &str) -> anyhow::Result<DurablePostgres> {
         let programs = binaries().context("no PostgreSQL on this machine")?;
-        let server = start(&programs, parent, "")?;
+        let server = start(&programs, parent, settings)?;
         drop(connect(&format!("{}/postgres", server.base_url)).await);
         Ok(DurablePostgres { server, programs })
     }

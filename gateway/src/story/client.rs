@@ -91,7 +91,7 @@ impl Request {
 #[derive(Debug)]
 pub(super) struct Answer {
     what: String,
-    status: StatusCode,
+    pub(super) status: StatusCode,
     pub(super) replayed: bool,
     pub(super) body: Value,
 }

@@ -134,6 +134,31 @@ async fn a_payment_with_a_key_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_an_attempt_in_the_dark_is_not_the_last_word() {
+    let world = World::start().await;
+    let service = world.service("payment-service");
+    for (refusal, told) in [(400, 503), (403, 503), (422, 422)] {
+        let attempts = AtomicUsize::new(0);
+        service.answers(move |_| {
+            let status = match attempts.fetch_add(1, Ordering::SeqCst) {
+                0 => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::from_u16(refusal).unwrap(),
+            };
+            std::future::ready((status, "{}").into_response())
+        });
+        let user = world.user();
+        let pay = || user.post_with_key(PAY, "k", json!({"amount": 5}));
+        let answer = pay().await;
+        assert_eq!(answer.status, told, "{refusal}");
+        if told == 503 {
+            assert_eq!(answer.json()["code"], "outcome_unknown");
+        }
+        // Nothing is in the dark any more: the same refusal is one.
+        assert_eq!(pay().await.status, refusal);
+    }
+}
+
+#[tokio::test]
 async fn a_repeat_is_the_same_request() {
     let world = World::start().await;
     let service = world.service("payment-service");

@@ -40,15 +40,17 @@ async fn the_story_holds_on_every_store_and_can_be_played_again() {
 #[tokio::test]
 async fn whichever_answer_is_wrong_the_story_fails_there() {
     let bank = every_bank().await.remove(0);
-    let door = Door::to(bank.bank.gateway_url(), usize::MAX);
-    let (said, error) = played(&door.serve().await).await;
-    assert_eq!(error, None, "{said}");
-    let requests = door.seen.load(Ordering::SeqCst);
-    assert!(requests > 20, "{requests} requests");
-    for spoilt in 0..requests {
+    for spoilt in 0.. {
         let door = Door::to(bank.bank.gateway_url(), spoilt);
         let (said, error) = played(&door.serve().await).await;
-        let error = error.unwrap_or_else(|| panic!("request {spoilt} was spoilt: {said}"));
+        let Some(error) = error else {
+            // The story was over before. How many requests it takes depends on how fast a token is forgotten.
+            assert!(
+                spoilt > 20 && door.seen.load(Ordering::SeqCst) <= spoilt,
+                "request {spoilt}: {said}"
+            );
+            break;
+        };
         let step = said.lines().last().unwrap().strip_prefix("FAILED  ");
         assert!(error.starts_with(step.unwrap()), "{error}: {said}");
         assert!(error.contains("500") && error.contains("spoilt"), "{error}");

@@ -53,7 +53,7 @@ impl Store {
     ) -> Result<bool, Error> {
         Ok(match &self.database {
             Database::Postgres(pool) => postgres::append(pool, from, to, payments).await?,
-            Database::Sqlite(pools) => sqlite::append(&pools.write, from, to, payments).await?,
+            Database::Sqlite(pools) => sqlite::append(pools, from, to, payments).await?,
         })
     }
 

@@ -88,7 +88,7 @@ impl Store {
     pub(crate) async fn append(&self, from: i64, to: i64, batch: &Batch) -> Result<bool, Error> {
         Ok(match &self.database {
             Database::Postgres(pool) => postgres::append(pool, from, to, batch).await?,
-            Database::Sqlite(pools) => sqlite::append(&pools.write, from, to, batch).await?,
+            Database::Sqlite(pools) => sqlite::append(pools, from, to, batch).await?,
         })
     }
 

@@ -88,6 +88,23 @@ async fn a_payment_whose_answer_is_lost_is_there_once_when_it_is_repeated() {
     }
 }
 
+#[tokio::test]
+async fn a_refusal_is_told_only_when_no_attempt_before_may_still_be_carried_out() {
+    for world in every_world().await {
+        let ani = world.bank.customer(50).await;
+        let client = world.client(&ani);
+        let body = json!({"wallet_id": ani.wallet_id, "merchant": "Tokopedia", "amount": 100});
+        world.bank.link.lose_answers(1);
+        let answer = client
+            .post_with_key("/payments/pay", "k", body.clone())
+            .await;
+        answer.expect_error(503, "Service unavailable");
+        assert_eq!(world.bank.link.answers_lost(), 1);
+        let answer = client.post_with_key("/payments/pay", "k", body).await;
+        answer.expect_error(400, "Insufficient balance");
+    }
+}
+
 /// On one database only: the time that a call may take passes for real.
 #[tokio::test]
 async fn a_ledger_that_does_not_answer_is_a_timeout() {

@@ -1,6 +1,7 @@
 //! Adding rows on SQLite: many rows a statement, because a statement for each costs several times as much.
 
-use store::sqlx::{self, QueryBuilder, Sqlite, SqlitePool, Transaction};
+use store::SqlitePools;
+use store::sqlx::{self, Connection as _, QueryBuilder, Sqlite, Transaction};
 
 use super::on_totals_conflict;
 use crate::domain::{Batch, Movement};
@@ -12,23 +13,28 @@ const ROWS_MAX: usize = 100;
 const MOVE: &str = "update feed_position set seq = $2 where id = 0 and seq = $1";
 
 pub(super) async fn append(
-    pool: &SqlitePool,
+    pools: &SqlitePools,
     from: i64,
     to: i64,
     batch: &Batch,
 ) -> sqlx::Result<bool> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let moved = sqlx::query(MOVE).bind(from).bind(to);
-    if moved.execute(&mut *tx).await?.rows_affected() == 0 {
-        return Ok(false);
-    }
-    add_wallets(&mut tx, batch).await?;
-    for rows in batch.movements.chunks(ROWS_MAX) {
-        add_movements(&mut tx, rows).await?;
-    }
-    add_totals(&mut tx, batch).await?;
-    tx.commit().await?;
-    Ok(true)
+    // A crash undoes rows and position together, and then the log is followed from there again.
+    pools
+        .without_waiting(async |connection| {
+            let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+            let moved = sqlx::query(MOVE).bind(from).bind(to);
+            if moved.execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            add_wallets(&mut tx, batch).await?;
+            for rows in batch.movements.chunks(ROWS_MAX) {
+                add_movements(&mut tx, rows).await?;
+            }
+            add_totals(&mut tx, batch).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
 }
 
 async fn add_wallets(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use service_client::{CallError, ServiceClient};
+use service_client::{Answered, CallError, ServiceClient};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, Span};
 
@@ -104,14 +104,23 @@ async fn send(http: &ServiceClient, together: Vec<Waiting>) {
         .into_iter()
         .map(|waiting| (waiting.order, waiting.answer))
         .unzip();
-    let result: Result<OrdersResponse, CallError> = http
+    let result: Result<Answered<OrdersResponse>, CallError> = http
         .post_repeatable("/internal/orders", &OrdersRequest { orders })
         .await;
     // A receiver that is gone has given up waiting.
     match result {
-        Ok(response) if response.outcomes.len() == answers.len() => {
-            for (answer, outcome) in answers.into_iter().zip(response.outcomes) {
-                let _ = answer.send(Ok(outcome));
+        Ok(Answered {
+            value: OrdersResponse { outcomes },
+            after_unclear,
+        }) if outcomes.len() == answers.len() => {
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                let _ = answer.send(match outcome {
+                    // The attempt before may be with another process of the ledger, which may yet find it acceptable.
+                    Outcome::Refused { .. } if after_unclear => {
+                        Err(Arc::new(CallError::Unclear { service: SERVICE }))
+                    }
+                    outcome => Ok(outcome),
+                });
             }
         }
         other => {

@@ -1,0 +1,178 @@
+//! Reads through the gateway, compared with the least that a proxy can do: nginx in front of an axum that answers a fixed text.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::routing::get;
+use testing::DurablePostgres;
+use tokio::net::TcpListener;
+
+use crate::bank::{self, Client};
+use crate::http::Connection;
+use crate::report::{self, Report};
+use crate::{Cli, Load};
+
+const WAITING: usize = 64;
+/// What the bare axum answers: as long as a balance.
+const ANSWER: &str = r#"{"wallet_id":123456,"balance":1000000,"currency":"IDR"}"#;
+
+/// The path of what a user reads, whose wallet has the user's number.
+type PathOf = fn(i64) -> String;
+
+/// What is read.
+const READS: [(&str, PathOf); 2] = [
+    ("balance through the gateway", |user| {
+        format!("/api/v1/wallets/{user}/balance")
+    }),
+    ("newest 20 of history through the gateway", |_| {
+        "/api/v1/transactions?limit=20".to_owned()
+    }),
+];
+
+pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
+    let span = Duration::from_secs(cli.seconds);
+    let postgres = DurablePostgres::start().await?;
+    let bench = bank::Bench::start(Some(postgres.url()), cli.accounts).await?;
+    report::say("payments, so that there is history to read");
+    bench.measure(Load::Uniform, 512, span).await?;
+    let proxy = Proxy::start().await?;
+
+    let mut report = Report::default();
+    for round in 1..=cli.rounds {
+        for (name, path) in READS {
+            report::say(&format!(
+                "round {round} of {}: nginx, then {name}",
+                cli.rounds
+            ));
+            let clients = || (0..WAITING).map(|number| bench.client(number, Load::Uniform));
+            let yardstick = measure(clients(), Some(proxy.port), |_| "/".to_owned(), span).await?;
+            let rate = measure(clients(), None, path, span).await?;
+            report.add_named(name, "64 connections", rate, yardstick);
+        }
+    }
+    drop(proxy);
+    bench.finish().await?;
+    report.print_against("nginx in front of axum")
+}
+
+/// Reads a second, of clients that ask again as soon as they are answered.
+async fn measure(
+    clients: impl Iterator<Item = anyhow::Result<Client>>,
+    port: Option<u16>,
+    path: PathOf,
+    span: Duration,
+) -> anyhow::Result<f64> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicU64::new(0));
+    let mut callers = Vec::new();
+    for client in clients {
+        let (client, stop, done) = (client?, stop.clone(), done.clone());
+        callers.push(tokio::spawn(async move {
+            let mut connection = Connection::open(port.unwrap_or(client.port)).await?;
+            let path = path(client.user);
+            while !stop.load(Ordering::Relaxed) {
+                client.get(&mut connection, &path).await?;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            anyhow::Ok(())
+        }));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
+    tokio::time::sleep(span).await;
+    let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await??;
+    }
+    Ok(rate)
+}
+
+/// nginx, and the axum behind it, as processes of their own.
+struct Proxy {
+    port: u16,
+    processes: [Child; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    async fn start() -> anyhow::Result<Proxy> {
+        let (port, behind) = (free_port().await?, free_port().await?);
+        let folder = tempfile::tempdir()?;
+        let config = folder.path().join("nginx.conf");
+        let path = folder.path().display();
+        std::fs::write(
+            &config,
+            format!(
+                "daemon off; pid {path}/pid; error_log {path}/error.log; worker_processes auto;
+                 events {{ worker_connections 1024; }}
+                 http {{
+                   access_log off; client_body_temp_path {path}/a; proxy_temp_path {path}/b; fastcgi_temp_path {path}/c;
+                   uwsgi_temp_path {path}/d; scgi_temp_path {path}/e; keepalive_requests 100000000;
+                   upstream bare {{ server 127.0.0.1:{behind}; keepalive 128; keepalive_requests 100000000; }}
+                   server {{ listen 127.0.0.1:{port};
+                     location / {{ proxy_pass http://bare; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}
+                 }}"
+            ),
+        )?;
+        let axum = Command::new(std::env::current_exe()?)
+            .args(["axum", &behind.to_string()])
+            .spawn()?;
+        let nginx = Command::new(nginx()?)
+            .arg("-c")
+            .arg(&config)
+            .stderr(Stdio::null())
+            .spawn()?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        for port in [behind, port] {
+            while tokio::net::TcpStream::connect(("127.0.0.1", port))
+                .await
+                .is_err()
+            {
+                anyhow::ensure!(Instant::now() < deadline, "nginx or axum does not listen");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(Proxy {
+            port,
+            processes: [nginx, axum],
+            _folder: folder,
+        })
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let [nginx, axum] = &mut self.processes;
+        // nginx has workers, which end with it when it is told to end, and not when it is killed.
+        let _ = Command::new("kill").arg(nginx.id().to_string()).status();
+        let _ = nginx.wait();
+        let _ = axum.kill();
+        let _ = axum.wait();
+    }
+}
+
+fn nginx() -> anyhow::Result<PathBuf> {
+    ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.exists())
+        .context("nginx is not installed")
+}
+
+async fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    Ok(listener.local_addr()?.port())
+}
+
+pub(crate) async fn serve_bare_axum(port: u16) -> anyhow::Result<()> {
+    let json = [("content-type", "application/json")];
+    let router = Router::new().route("/", get(async move || (json, ANSWER)));
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    Ok(axum::serve(listener, router).await?)
+}
