@@ -5,11 +5,14 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The largest body of a request.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How much more than that is read before the answer.
+const FORGOTTEN_BYTES_MAX: usize = 1024 * 1024;
 
 /// A JSON body. As an extractor it takes an empty body as `{}`, so that what is missing is said by the field's own error.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,19 +45,45 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// The whole body of a request, which has at most [`MAX_BODY_BYTES`].
+/// The whole body of a request, which has at most [`MAX_BODY_BYTES`]. Some of what is too much is read too, and forgotten: a
+/// connection that is closed while the client still writes takes the answer away from it.
 pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| match rejection.into_response().status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "Request body too large",
-                "body_too_large",
-            ),
-            _ => ApiError::bad_request("Invalid request body", "invalid_body")
-                .message("The body did not arrive whole"),
-        })
+    let mut chunks = request.into_body().into_data_stream();
+    // Nearly always the only one, and then not copied.
+    let mut first = Bytes::new();
+    let mut whole = Vec::new();
+    let mut size: usize = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            ApiError::bad_request("Invalid request body", "invalid_body")
+                .message("The body did not arrive whole")
+        })?;
+        size = size.saturating_add(chunk.len());
+        if size > MAX_BODY_BYTES + FORGOTTEN_BYTES_MAX {
+            break;
+        } else if size > MAX_BODY_BYTES {
+            continue;
+        } else if first.is_empty() {
+            first = chunk;
+        } else {
+            if whole.is_empty() {
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    if size > MAX_BODY_BYTES {
+        return Err(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Request body too large",
+            "body_too_large",
+        ));
+    }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.into()
+    })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
