@@ -10,8 +10,10 @@ use wallet_api::LOG_PAGE_MAX;
 
 use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader};
 
-/// How often a model that nobody reads is brought up to date.
+/// How often a model that nobody reads asks for news.
 const IDLE_EVERY: Duration = Duration::from_millis(250);
+/// The same while there are some: often, so that a busy ledger is followed in many small steps that no payment has to wait behind.
+const BUSY_EVERY: Duration = Duration::from_millis(50);
 
 /// The work of a follower.
 pub struct Work<M, L> {
@@ -41,18 +43,23 @@ impl<M: ReadModel, L: Log> Work<M, L> {
 
     /// Follows until `stop` is cancelled, or nobody can read any more.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut rest = IDLE_EVERY;
         loop {
             let mut readers = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => return,
                 count = self.waiting.recv_many(&mut readers, READERS_MAX) => if count == 0 { return },
-                () = tokio::time::sleep(IDLE_EVERY) => {}
+                () = tokio::time::sleep(rest) => {}
             }
             let result = tokio::select! {
                 () = stop.cancelled() => return,
                 result = self.catch_up() => result,
             };
             let following = result.is_ok();
+            rest = match &result {
+                Ok(applied) if *applied > 0 => BUSY_EVERY,
+                _ => IDLE_EVERY,
+            };
             let followed = self.following.swap(following, Ordering::Relaxed);
             if let Err(error) = result
                 && followed
@@ -69,11 +76,12 @@ impl<M: ReadModel, L: Log> Work<M, L> {
         }
     }
 
-    /// Applies everything up to the head as it is after this call began.
-    async fn catch_up(&self) -> anyhow::Result<()> {
+    /// Applies everything up to the head as it is after this call began; gives how many entries that were.
+    async fn catch_up(&self) -> anyhow::Result<usize> {
         let started = Instant::now();
         let mut position = self.model.position().await?;
         let mut target = None;
+        let mut applied = 0_usize;
         loop {
             let page = self.log.page(position, LOG_PAGE_MAX).await?;
             // The position was read first. A log that ends before it has lost entries: an old backup, or another ledger.
@@ -91,6 +99,7 @@ impl<M: ReadModel, L: Log> Work<M, L> {
                 );
                 position = if self.model.apply(position, &page.entries).await? {
                     self.metrics.applied.inc_by(page.entries.len() as u64);
+                    applied = applied.saturating_add(page.entries.len());
                     last.seq
                 } else {
                     self.model.position().await?
@@ -103,7 +112,7 @@ impl<M: ReadModel, L: Log> Work<M, L> {
                 self.metrics
                     .duration
                     .observe(started.elapsed().as_secs_f64());
-                return Ok(());
+                return Ok(applied);
             }
             anyhow::ensure!(
                 !page.entries.is_empty(),

@@ -36,6 +36,11 @@ const PLANNING: [(&str, &str); 5] = [
 ];
 /// How long a writer of SQLite waits for another process that writes.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the connection that writes to SQLite remembers of the file, in KiB. The default of 2 MiB holds no index of a busy wallet, and
+/// every page of it is read and written again and again.
+const SQLITE_CACHE_KIB: &str = "-16384";
+/// Pages that SQLite's log gathers before they go into the file (32 MiB): a page that changes often goes there once.
+const SQLITE_LOG_PAGES: &str = "8000";
 /// How many SQLite connections read at once.
 const SQLITE_READERS: u32 = 4;
 
@@ -227,7 +232,12 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Database> {
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.clone())
+        .connect_with(
+            options
+                .clone()
+                .pragma("cache_size", SQLITE_CACHE_KIB)
+                .pragma("wal_autocheckpoint", SQLITE_LOG_PAGES),
+        )
         .await
         .with_context(|| format!("cannot open {}", path.display()))?;
     let read = SqlitePoolOptions::new()

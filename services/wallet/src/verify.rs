@@ -13,6 +13,8 @@ pub use rules::{ALL, Rule};
 pub(crate) use rules::{Findings, NEGATIVE, SUM};
 pub(crate) use walk::Walk;
 
+use wallet_api::LOG_PAGE_MAX;
+
 use crate::store::{LedgerStore, StoreError};
 
 /// One invariant, and whether it holds.
@@ -52,7 +54,10 @@ pub async fn verify(store: &dyn LedgerStore, progress: Progress<'_>) -> Result<R
     let mut walk = Walk::from_the_start();
     while !walk.is_at(head.seq) {
         progress(walk.seq(), head.seq);
-        if !walk.step(store, head.seq, &mut findings).await? {
+        if !walk
+            .step(store, LOG_PAGE_MAX, head.seq, &mut findings)
+            .await?
+        {
             break;
         }
         // All accounts are compared at the end.

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use wallet_api::LOG_PAGE_MAX;
-
 use super::batches::Batches;
 use super::replay::Replay;
 use super::rules::{BALANCES, Findings, GAPLESS};
@@ -39,15 +37,16 @@ impl Walk {
         self.replay.seq >= seq
     }
 
-    /// Walks over a page of entries, at most up to `end`; `false` where there are none although the head says so.
+    /// Walks over a page of so many entries, at most up to `end`; `false` where there are none although the head says so.
     pub(crate) async fn step(
         &mut self,
         store: &dyn LedgerStore,
+        page: i64,
         end: i64,
         findings: &mut Findings,
     ) -> Result<bool, StoreError> {
         let after = self.replay.seq;
-        let mut rows = store.log(after, LOG_PAGE_MAX).await?;
+        let mut rows = store.log(after, page).await?;
         rows.retain(|row| row.entry.seq <= end);
         if rows.is_empty() {
             findings.fail(GAPLESS, || {
