@@ -130,19 +130,22 @@ mod tests {
                 Ok::<_, std::fmt::Error>(even.map(|key| (key, key * 10)).collect())
             }
         });
-        let readers = (0..100).map(|key| {
+        let ask = |key: i64| {
             let reads = reads.clone();
             tokio::spawn(async move { (key, reads.get(key % 10).await) })
-        });
-        let readers: Vec<_> = readers.collect();
-        // Every reader has asked, and none is answered, before the first query may end.
-        while queries.load(Ordering::Relaxed) < QUERIES_MAX {
-            tokio::task::yield_now().await;
+        };
+        // The first query is under way before the others ask, so they cannot all be in it.
+        let mut readers = vec![ask(0)];
+        for under_way in 1..=QUERIES_MAX {
+            while queries.load(Ordering::Relaxed) < under_way {
+                tokio::task::yield_now().await;
+            }
+            readers.extend((1..100).map(ask));
         }
         open.send(true).unwrap();
         for reader in readers {
             let (key, value) = reader.await.unwrap();
-            let key: i64 = key % 10;
+            let key = key % 10;
             assert_eq!(value, Ok((key % 2 == 0).then_some(key * 10)));
         }
         assert!(queries.load(Ordering::Relaxed) < 20, "{queries:?} queries");
