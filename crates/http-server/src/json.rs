@@ -11,6 +11,10 @@ use serde::de::DeserializeOwned;
 
 /// The largest body of a request.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// A layer on a route that takes larger bodies, or only smaller ones: `axum::Extension(BodyLimit(bytes))`.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimit(pub usize);
+
 /// How much more than that is read before the answer.
 const FORGOTTEN_BYTES_MAX: usize = 1024 * 1024;
 
@@ -45,9 +49,11 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// The whole body of a request, which has at most [`MAX_BODY_BYTES`]. Some of what is too much is read too, and forgotten: a
+/// The whole body of a request, which has at most [`MAX_BODY_BYTES`], unless the route has a [`BodyLimit`]. Some of what is too much is read too, and forgotten: a
 /// connection that is closed while the client still writes takes the answer away from it.
 pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    let limit = request.extensions().get::<BodyLimit>();
+    let limit = limit.map_or(MAX_BODY_BYTES, |limit| limit.0);
     let mut chunks = request.into_body().into_data_stream();
     // Nearly always the only one, and then not copied.
     let mut first = Bytes::new();
@@ -59,9 +65,9 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
                 .message("The body did not arrive whole")
         })?;
         size = size.saturating_add(chunk.len());
-        if size > MAX_BODY_BYTES + FORGOTTEN_BYTES_MAX {
+        if size > limit.saturating_add(FORGOTTEN_BYTES_MAX) {
             break;
-        } else if size > MAX_BODY_BYTES {
+        } else if size > limit {
             continue;
         } else if first.is_empty() {
             first = chunk;
@@ -72,7 +78,7 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
             whole.extend_from_slice(&chunk);
         }
     }
-    if size > MAX_BODY_BYTES {
+    if size > limit {
         return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "Request body too large",

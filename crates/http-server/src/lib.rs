@@ -16,7 +16,7 @@ mod serve;
 
 pub use health::Health;
 pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
-pub use json::{Json, MAX_BODY_BYTES, read_body};
+pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use layers::{endpoint_not_found, method_not_allowed};
 pub use metrics::Metrics;
 pub use program::{Cli, NothingToMigrate, Program};

@@ -50,6 +50,32 @@ async fn without_the_ledger_nothing_is_paid_and_reads_say_that_they_may_be_behin
 }
 
 #[tokio::test]
+async fn as_many_orders_as_may_travel_together_do() {
+    for world in every_world().await {
+        let ani = world.bank.customer(10_000).await;
+        let entropy = clock::Entropy::system();
+        let order = || wallet_api::Order {
+            key: wallet_api::Uuid::from_bytes(entropy.bytes16()),
+            operation: wallet_api::Operation::Pay {
+                wallet_id: ani.wallet_id,
+                user_id: ani.user_id,
+                // The longest name there can be, in the longest characters.
+                merchant: "\u{1F6D2}".repeat(200),
+                amount: money::Amount::new(1).unwrap(),
+            },
+        };
+        // Two calls take what is there at once; the others gather behind them.
+        let orders = (0..3 * wallet_api::ORDERS_MAX).map(|_| world.bank.ledger.submit(order()));
+        for outcome in futures_util::future::join_all(orders).await {
+            assert!(matches!(
+                outcome.unwrap(),
+                wallet_api::Outcome::Accepted { .. }
+            ));
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_lost_answer_is_asked_for_again_unseen() {
     for world in every_world().await {
         let ani = world.bank.customer(1_000).await;

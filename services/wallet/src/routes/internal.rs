@@ -2,10 +2,11 @@
 
 use api_error::ApiError;
 use auth::ServiceCaller;
+use axum::Extension;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{Query, State};
 use axum::routing::{get, post};
-use http_server::{Json, PathId};
+use http_server::{BodyLimit, Json, PathId};
 use wallet_api::{
     LOG_PAGE_MAX, LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse, Receipt,
 };
@@ -21,7 +22,7 @@ pub(super) fn router() -> Router<Wallets> {
     Router::new()
         .route(
             "/internal/orders",
-            post(orders).layer(DefaultBodyLimit::max(ORDERS_BODY_BYTES_MAX)),
+            post(orders).layer(Extension(BodyLimit(ORDERS_BODY_BYTES_MAX))),
         )
         .route("/internal/log", get(log))
         .route("/internal/receipts/{entry}", get(receipt))
