@@ -1,17 +1,18 @@
 //! A bank of processes, with links between them that can be broken: on PostgreSQL two replicas of what writes and one each of
 //! the rest, or the local mode's one process on SQLite.
 
+mod layout;
+
 use std::fs::File;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use local::{Config, Home, Ports};
+use local::Home;
 use serde_json::json;
 use store::Database;
-use testing::{DurablePostgres, Link, TestClient, TestServer};
+use testing::{DurablePostgres, Link, TestClient};
 use wallet::domain::LogRow;
 use wallet::store::{LedgerStore as _, SqlStore};
 use wallet_api::LOG_PAGE_MAX;
@@ -19,7 +20,7 @@ use wallet_api::LOG_PAGE_MAX;
 use crate::clients::User;
 use crate::disk::SmallDisk;
 use crate::planted::Bug;
-use crate::process::{BUG, CLOCK_JUMPS, Role};
+use crate::process::{BUG, Role};
 
 /// How long everything may take to be healthy, at the start and after the last fault.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
@@ -78,169 +79,6 @@ impl Bank {
         }
         bank.wait_until_healthy().await?;
         Ok(bank)
-    }
-
-    async fn on_sqlite(
-        program: PathBuf,
-        folder: tempfile::TempDir,
-        disk: Option<SmallDisk>,
-        jumps: bool,
-    ) -> anyhow::Result<Bank> {
-        let data = match &disk {
-            Some(disk) => disk.folder().join("data"),
-            None => folder.path().join("data"),
-        };
-        let ports: [u16; 5] = free_ports().await;
-        let names = [
-            "GATEWAY",
-            "USER_SERVICE",
-            "WALLET_SERVICE",
-            "TRANSACTION_SERVICE",
-            "PAYMENT_SERVICE",
-        ];
-        let mut variables: Vec<(String, String)> = names
-            .iter()
-            .zip(ports)
-            .map(|(name, port)| (format!("{name}_PORT"), port.to_string()))
-            .collect();
-        variables.push(("DATA_DIR".to_owned(), data.display().to_string()));
-        variables.push(("DEMO_DATA".to_owned(), "false".to_owned()));
-        if jumps {
-            variables.push((CLOCK_JUMPS.to_owned(), "1".to_owned()));
-        }
-        let server = Server {
-            name: "local",
-            role: Role::Local,
-            port: ports[0],
-            variables,
-            child: None,
-        };
-        Ok(Bank {
-            program,
-            folder,
-            postgres: None,
-            links: vec![("clients to gateway", Link::to(address(ports[0])).await)],
-            servers: vec![server],
-            disk,
-            home: home(&data, None),
-        })
-    }
-
-    async fn on_postgres(
-        program: PathBuf,
-        folder: tempfile::TempDir,
-        disk: Option<SmallDisk>,
-        jumps: bool,
-    ) -> anyhow::Result<Bank> {
-        let postgres = match &disk {
-            Some(disk) => DurablePostgres::start_in(disk.folder()).await?,
-            None => DurablePostgres::start().await?,
-        };
-        let url = postgres.url();
-        let home = home(folder.path(), Some(url));
-        user::migrate(&home.database("user")).await?;
-        wallet::migrate(&home.database("wallet")).await?;
-        transaction::migrate(&home.database("transaction")).await?;
-        payment::migrate(&home.database("payment")).await?;
-
-        let database = address(postgres.port());
-        let [
-            gateway,
-            user,
-            wallet_a,
-            wallet_b,
-            transaction,
-            payment_a,
-            payment_b,
-        ] = free_ports().await;
-        let wallets = || vec![address(wallet_a), address(wallet_b)];
-        let payments = vec![address(payment_a), address(payment_b)];
-        let to_wallet = Link::to_any(wallets()).await;
-        let wallet_for_payment = Link::to_any(wallets()).await;
-        let wallet_for_history = Link::to_any(wallets()).await;
-        let to_payment = Link::to_any(payments).await;
-        let to_transaction = Link::to(address(transaction)).await;
-        let to_user = Link::to(address(user)).await;
-        let [db_user, db_a, db_b, db_transaction, db_payment] = [
-            Link::to(database).await,
-            Link::to(database).await,
-            Link::to(database).await,
-            Link::to(database).await,
-            Link::to(database).await,
-        ];
-        let server = |name, role: Role, port, link: Option<&Link>, wallet: &Link| {
-            let mut variables = vec![
-                ("USER_SERVICE_URL".to_owned(), to_user.url()),
-                ("WALLET_SERVICE_URL".to_owned(), wallet.url()),
-                ("TRANSACTION_SERVICE_URL".to_owned(), to_transaction.url()),
-                ("PAYMENT_SERVICE_URL".to_owned(), to_payment.url()),
-            ];
-            if let Some(link) = link {
-                let url = format!("postgres://postgres@127.0.0.1:{}/postgres", link.port());
-                variables.push(("DATABASE_URL".to_owned(), url));
-                variables.push(("DATABASE_SCHEMA".to_owned(), role.word().to_owned()));
-            }
-            if jumps && role == Role::Wallet {
-                variables.push((CLOCK_JUMPS.to_owned(), "1".to_owned()));
-            }
-            Server {
-                name,
-                role,
-                port,
-                variables,
-                child: None,
-            }
-        };
-        let servers = vec![
-            server("user", Role::User, user, Some(&db_user), &to_wallet),
-            server("wallet a", Role::Wallet, wallet_a, Some(&db_a), &to_wallet),
-            server("wallet b", Role::Wallet, wallet_b, Some(&db_b), &to_wallet),
-            server(
-                "transaction",
-                Role::Transaction,
-                transaction,
-                Some(&db_transaction),
-                &wallet_for_history,
-            ),
-            server(
-                "payment a",
-                Role::Payment,
-                payment_a,
-                Some(&db_payment),
-                &wallet_for_payment,
-            ),
-            server(
-                "payment b",
-                Role::Payment,
-                payment_b,
-                Some(&db_payment),
-                &wallet_for_payment,
-            ),
-            server("gateway", Role::Gateway, gateway, None, &to_wallet),
-        ];
-        let links = vec![
-            ("clients to gateway", Link::to(address(gateway)).await),
-            ("gateway to wallet", to_wallet),
-            ("gateway to payment", to_payment),
-            ("gateway to transaction", to_transaction),
-            ("payment to wallet", wallet_for_payment),
-            ("transaction to wallet", wallet_for_history),
-            ("everybody to user", to_user),
-            ("user to its database", db_user),
-            ("wallet a to its database", db_a),
-            ("wallet b to its database", db_b),
-            ("transaction to its database", db_transaction),
-            ("payment to its database", db_payment),
-        ];
-        Ok(Bank {
-            program,
-            folder,
-            postgres: Some(postgres),
-            servers,
-            links,
-            disk,
-            home,
-        })
     }
 
     async fn plant(&mut self, bug: Bug) -> anyhow::Result<()> {
@@ -430,40 +268,4 @@ impl Drop for Bank {
             let _ = self.kill(index);
         }
     }
-}
-
-fn home(data_dir: &Path, database_url: Option<String>) -> Home {
-    Home::new(&Config {
-        data_dir: data_dir.to_owned(),
-        database_url,
-        bind: [127, 0, 0, 1].into(),
-        ports: Ports {
-            gateway_port: 0,
-            user_port: 0,
-            wallet_port: 0,
-            transaction_port: 0,
-            payment_port: 0,
-        },
-        secret_key: Some(SECRET.to_owned()),
-        demo_data: false,
-        admin_email: None,
-        admin_password: None,
-        request_timeout: Duration::from_secs(5),
-    })
-}
-
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-/// Ports that nobody listens on.
-async fn free_ports<const N: usize>() -> [u16; N] {
-    let mut listeners = Vec::with_capacity(N);
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let (listener, _) = TestServer::listener().await;
-        *port = listener.local_addr().map_or(0, |address| address.port());
-        listeners.push(listener);
-    }
-    ports
 }

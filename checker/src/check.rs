@@ -6,10 +6,12 @@
 //! that could be the newest at some moment of the call; and no later call saw an older one. With the order of the writes given
 //! by the log, this is linearizability (Herlihy and Wing, 1990), decided in one pass.
 
+mod verdict;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::fmt;
 
+pub use verdict::{Rule, Verdict, Violation};
 use wallet::domain;
 use wallet_api::{Event, Operation, Uuid};
 
@@ -18,73 +20,6 @@ use crate::record::{Call, Kind, Moment, Outcome, Shown, Told};
 
 /// How many violations a verdict names.
 const NAMED_MAX: usize = 20;
-
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Verdict {
-    /// Calls that were judged.
-    pub calls: usize,
-    /// Writes that were answered as done.
-    pub done: usize,
-    /// Writes that were refused.
-    pub refused: usize,
-    /// Writes that nobody heard of.
-    pub unknown: usize,
-    /// Of those, the ones that the ledger has.
-    pub unknown_but_done: usize,
-    /// Reads.
-    pub reads: usize,
-    /// Reads that said of themselves that they may be behind.
-    pub behind: usize,
-    /// What the ledger does not explain: all of the log's own, and of the others the first ones.
-    pub violations: Vec<Violation>,
-}
-
-/// The kinds of what must never be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
-    /// The log contradicts itself: numbers, keys, balances.
-    Log,
-    /// An entry that no client asked for, or that is not what was asked for.
-    Invented,
-    /// A client was told that it is done, and it is not, or not so.
-    Lost,
-    /// An entry is older than one that was answered before it was asked for.
-    Order,
-    /// A refusal that no state explains.
-    Refusal,
-    /// An answer that shows no state that there was.
-    Read,
-}
-
-/// One thing that must never be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which rule.
-    pub rule: Rule,
-    /// What was seen.
-    pub what: String,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} calls: {} done, {} refused, {} unknown (of which {} are done), {} reads ({} said that they may be behind)",
-            self.calls,
-            self.done,
-            self.refused,
-            self.unknown,
-            self.unknown_but_done,
-            self.reads,
-            self.behind
-        )?;
-        for Violation { rule, what } in &self.violations {
-            write!(f, "\n  BROKEN  {rule:?}: {what}")?;
-        }
-        Ok(())
-    }
-}
 
 /// Judges the calls of a run by the log as it was at its end. The first `before` entries were there when the run began.
 pub fn check(calls: &[Call], replay: &Replay, before: Position) -> Verdict {
