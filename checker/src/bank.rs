@@ -58,18 +58,22 @@ pub struct Bank {
 }
 
 impl Bank {
-    /// Starts all processes; `program` is this crate's binary. With `jumps` the clocks of what writes jump.
+    /// Starts all processes; `program` has this crate's `serve`. `with_faults` makes the clocks of what writes jump, and puts the data on
+    /// a disk that can be filled, where one can be mounted.
     pub async fn start(
         program: PathBuf,
         kind: StoreKind,
         bug: Option<Bug>,
-        jumps: bool,
+        with_faults: bool,
     ) -> anyhow::Result<Bank> {
         let folder = tempfile::tempdir()?;
-        let disk = SmallDisk::mount(&folder.path().join("disk"))?;
+        let disk = match with_faults {
+            true => SmallDisk::mount(&folder.path().join("disk"))?,
+            false => None,
+        };
         let mut bank = match kind {
-            StoreKind::Postgres => Bank::on_postgres(program, folder, disk, jumps).await?,
-            StoreKind::Sqlite => Bank::on_sqlite(program, folder, disk, jumps).await?,
+            StoreKind::Postgres => Bank::on_postgres(program, folder, disk, with_faults).await?,
+            StoreKind::Sqlite => Bank::on_sqlite(program, folder, disk, with_faults).await?,
         };
         if let Some(bug) = bug {
             bank.plant(bug).await?;

@@ -58,8 +58,8 @@ impl Report {
 
 /// Carries out a plan.
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let jumps = plan.with_faults;
-    let mut bank = Bank::start(plan.program.clone(), plan.store, plan.bug, jumps).await?;
+    let program = plan.program.clone();
+    let mut bank = Bank::start(program, plan.store, plan.bug, plan.with_faults).await?;
     let users = Arc::new(bank.users(USERS).await?);
     let before = bank.log().await?.len();
 
