@@ -1,15 +1,14 @@
 //! Whole payments: clients with keep-alive connections, tokens and idempotency keys, through gateway, payment and wallet
 //! service, everything on this machine.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth::{Claims, Role, ServiceKeyConfig, SigningKeys, UserId};
 use clock::{Clock, Entropy};
-use local::{Bank, Config, Home, Ports};
+use local::{Bank, Config, Home};
 use store::{Database, on_read, sqlx};
 
+use crate::closed_loop::Progress;
 use crate::http::Connection;
 use crate::ledger::{Draw, movement, open, seed};
 use crate::{Load, report};
@@ -34,21 +33,9 @@ impl Bench {
         let folder = tempfile::tempdir()?;
         let secret = "a secret of the benchmark, longer than 32 bytes";
         let config = Config {
-            data_dir: folder.path().to_owned(),
             database_url,
-            bind: [127, 0, 0, 1].into(),
-            ports: Ports {
-                gateway_port: 0,
-                user_port: 0,
-                wallet_port: 0,
-                transaction_port: 0,
-                payment_port: 0,
-            },
-            secret_key: Some(secret.to_owned()),
-            demo_data: false,
-            admin_email: None,
-            admin_password: None,
             request_timeout: Duration::from_secs(30),
+            ..Config::on_free_ports(folder.path(), secret)
         };
         let (ledger, workers) = open(&Home::new(&config).database("wallet")).await?;
         seed(&ledger, accounts).await?;
@@ -83,27 +70,20 @@ impl Bench {
         waiting: usize,
         span: Duration,
     ) -> anyhow::Result<f64> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let done = Arc::new(AtomicU64::new(0));
+        let progress = Progress::default();
         let mut callers = Vec::with_capacity(waiting);
         for number in 0..waiting {
             let client = self.client(number, load)?;
-            callers.push(tokio::spawn(client.run(stop.clone(), done.clone())));
+            callers.push(tokio::spawn(client.run(progress.clone())));
         }
         // The first seconds warm up: connections, tokens, accounts.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
-        tokio::time::sleep(span).await;
-        let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
+        let rate = progress.rate(Duration::from_secs(2), span).await;
         let behind = self.followers.behind().await?;
         report::say(&format!(
             "{rate:.0}/s; at the end the followers are {:.2} s behind",
             behind as f64 / rate
         ));
-        stop.store(true, Ordering::Relaxed);
-        for caller in callers {
-            caller.await??;
-        }
+        progress.end(callers).await?;
         self.followers.wait_until_current().await?;
         Ok(rate)
     }
@@ -198,11 +178,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    async fn run(mut self, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) -> anyhow::Result<()> {
+    async fn run(mut self, progress: Progress) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.port).await?;
-        while !stop.load(Ordering::Relaxed) {
+        while !progress.is_over() {
             self.pay(&mut connection).await?;
-            done.fetch_add(1, Ordering::Relaxed);
+            progress.count();
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! The ledger alone: callers in the same process, each waiting for its outcome before it asks again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clock::{Clock, Entropy};
 use http_server::{Metrics, Workers};
@@ -12,6 +11,7 @@ use wallet::ledger::{Ledger, LedgerMetrics};
 use wallet::store::{STEPS, SqlStore};
 use wallet_api::{ORDERS_MAX, Operation, Order, Outcome, Uuid};
 
+use crate::closed_loop::Progress;
 use crate::{Load, report};
 
 /// What each wallet holds at the start.
@@ -134,29 +134,15 @@ impl Bench {
         waiting: usize,
         span: Duration,
     ) -> anyhow::Result<f64> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let done = Arc::new(AtomicU64::new(0));
-        let callers: Vec<_> = (0..waiting)
-            .map(|n| {
-                tokio::spawn(call(
-                    self.ledger.clone(),
-                    self.accounts,
-                    load,
-                    n,
-                    stop.clone(),
-                    done.clone(),
-                ))
+        let progress = Progress::default();
+        let callers = (0..waiting)
+            .map(|number| {
+                let ledger = self.ledger.clone();
+                tokio::spawn(call(ledger, self.accounts, load, number, progress.clone()))
             })
             .collect();
-        // The first second warms up.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
-        tokio::time::sleep(span).await;
-        let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
-        stop.store(true, Ordering::Relaxed);
-        for caller in callers {
-            caller.await??;
-        }
+        let rate = progress.rate(Duration::from_secs(1), span).await;
+        progress.end(callers).await?;
         Ok(rate)
     }
 
@@ -171,12 +157,11 @@ async fn call(
     accounts: i64,
     load: Load,
     number: usize,
-    stop: Arc<AtomicBool>,
-    done: Arc<AtomicU64>,
+    progress: Progress,
 ) -> anyhow::Result<()> {
     let (entropy, amount) = (Entropy::system(), Amount::new(1)?);
     let mut draw = Draw::new(number);
-    while !stop.load(Ordering::Relaxed) {
+    while !progress.is_over() {
         let operation = match movement(&mut draw, load, accounts) {
             (from, Some(to)) => Operation::Transfer {
                 from_wallet_id: from,
@@ -194,7 +179,7 @@ async fn call(
         // As random as the digest of a client's key, and as pgbench's.
         let key = Uuid::from_bytes(entropy.bytes16());
         expect_accepted(ledger.submit(vec![Order { key, operation }]).await?)?;
-        done.fetch_add(1, Ordering::Relaxed);
+        progress.count();
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! yardstick and what is measured take turns; each figure is the median of its rounds.
 
 mod bank;
+mod closed_loop;
 mod hash;
 mod http;
 mod latency;
@@ -168,7 +169,7 @@ async fn ratios(cli: &Cli) -> anyhow::Result<()> {
         }
     }
     subject.finish().await?;
-    report.print()
+    report.print("pgbench")
 }
 
 /// What is measured.

@@ -1,14 +1,13 @@
 //! What each process keeps in memory while payments go through it, on PostgreSQL, every service in processes of its own.
 
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use checker::bank::{Bank, StoreKind};
 use serde_json::json;
 
+use crate::closed_loop::Progress;
 use crate::report;
 
 /// Users who pay, all the time.
@@ -19,8 +18,7 @@ pub(crate) async fn run(minutes: u64) -> anyhow::Result<()> {
     report::say("starting every service in processes of its own");
     let bank = Bank::start(std::env::current_exe()?, StoreKind::Postgres, None, false).await?;
     let users = bank.users(USERS).await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let done = Arc::new(AtomicU64::new(0));
+    let progress = Progress::default();
     let mut payers = Vec::new();
     for user in users {
         let path = format!("/wallets/{}/topup", user.wallet_id);
@@ -28,18 +26,19 @@ pub(crate) async fn run(minutes: u64) -> anyhow::Result<()> {
             .post(&path, json!({"amount": MONEY}))
             .await
             .expect(200);
-        let (stop, done) = (stop.clone(), done.clone());
+        let progress = progress.clone();
         payers.push(tokio::spawn(async move {
             let payment =
                 json!({"wallet_id": user.wallet_id, "merchant": "Tokopedia", "amount": 1});
-            while !stop.load(Ordering::Relaxed) {
-                let key = format!("{}-{}", user.id, done.fetch_add(1, Ordering::Relaxed));
+            while !progress.is_over() {
+                let key = format!("{}-{}", user.id, progress.count());
                 user.api
                     .post_with_key("/payments/pay", &key, payment.clone())
                     .await
                     .expect(201);
                 user.api.get("/transactions?limit=20").await.expect(200);
             }
+            anyhow::Ok(())
         }));
     }
 
@@ -54,15 +53,11 @@ pub(crate) async fn run(minutes: u64) -> anyhow::Result<()> {
         let processes = bank.processes().into_iter();
         let used = processes.map(|(_, id)| resident_mib(id));
         let used = used.collect::<anyhow::Result<Vec<_>>>()?;
-        let payments = done.load(Ordering::Relaxed);
+        let payments = progress.done();
         let cells: Vec<String> = used.iter().map(|mib| format!("{mib:.0} MiB")).collect();
         writeln!(out, "| {minute} | {payments} | {} |", cells.join(" | "))?;
     }
-    stop.store(true, Ordering::Relaxed);
-    for payer in payers {
-        payer.await?;
-    }
-    Ok(())
+    progress.end(payers).await
 }
 
 /// What the system says that a process has in memory.

@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
-use testing::DurablePostgres;
+use testing::{DurablePostgres, free_ports};
 use tokio::net::TcpListener;
 
 use crate::bank::{self, Client};
+use crate::closed_loop::Progress;
 use crate::http::Connection;
 use crate::report::{self, Report};
 use crate::{Cli, Load};
@@ -57,7 +56,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
     }
     drop(proxy);
     bench.finish().await?;
-    report.print_against("nginx in front of axum")
+    report.print("nginx in front of axum")
 }
 
 /// Reads a second, of clients that ask again as soon as they are answered.
@@ -67,29 +66,22 @@ async fn measure(
     path: PathOf,
     span: Duration,
 ) -> anyhow::Result<f64> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let done = Arc::new(AtomicU64::new(0));
+    let progress = Progress::default();
     let mut callers = Vec::new();
     for client in clients {
-        let (client, stop, done) = (client?, stop.clone(), done.clone());
+        let (client, progress) = (client?, progress.clone());
         callers.push(tokio::spawn(async move {
             let mut connection = Connection::open(port.unwrap_or(client.port)).await?;
             let path = path(client.user);
-            while !stop.load(Ordering::Relaxed) {
+            while !progress.is_over() {
                 client.get(&mut connection, &path).await?;
-                done.fetch_add(1, Ordering::Relaxed);
+                progress.count();
             }
             anyhow::Ok(())
         }));
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let (began, before) = (Instant::now(), done.load(Ordering::Relaxed));
-    tokio::time::sleep(span).await;
-    let rate = (done.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
-    stop.store(true, Ordering::Relaxed);
-    for caller in callers {
-        caller.await??;
-    }
+    let rate = progress.rate(Duration::from_secs(1), span).await;
+    progress.end(callers).await?;
     Ok(rate)
 }
 
@@ -102,7 +94,7 @@ struct Proxy {
 
 impl Proxy {
     async fn start() -> anyhow::Result<Proxy> {
-        let (port, behind) = (free_port().await?, free_port().await?);
+        let [port, behind] = free_ports();
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("nginx.conf");
         let path = folder.path().display();
@@ -163,11 +155,6 @@ fn nginx() -> anyhow::Result<PathBuf> {
         .into_iter()
         .find(|path| path.exists())
         .context("nginx is not installed")
-}
-
-async fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    Ok(listener.local_addr()?.port())
 }
 
 pub(crate) async fn serve_bare_axum(port: u16) -> anyhow::Result<()> {

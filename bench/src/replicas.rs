@@ -94,5 +94,5 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
             }
         }
     }
-    report.print_against("one process")
+    report.print("one process")
 }

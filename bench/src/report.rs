@@ -33,12 +33,8 @@ impl Report {
             .push((rate, yardstick));
     }
 
-    pub(crate) fn print(&self) -> anyhow::Result<()> {
-        self.print_against("pgbench")
-    }
-
     /// The table and the line, with this name for the yardstick.
-    pub(crate) fn print_against(&self, yardstick_name: &str) -> anyhow::Result<()> {
+    pub(crate) fn print(&self, yardstick_name: &str) -> anyhow::Result<()> {
         let mut out = std::io::stdout();
         writeln!(
             out,

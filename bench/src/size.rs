@@ -34,7 +34,7 @@ pub(crate) async fn run(cli: &Cli, transfers: i64, many: i64) -> anyhow::Result<
             report.add(&name, load, rate, before);
         }
     }
-    report.print_against("an empty one")
+    report.print("an empty one")
 }
 
 /// Movements as if they had been made: rows, and the head behind them. Their hashes are missing, which a writer does not ask for.

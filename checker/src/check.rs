@@ -60,12 +60,7 @@ impl<'a> Asked<'a> {
     fn of(calls: &'a [Call]) -> Asked<'a> {
         let mut asked = Asked::default();
         for call in calls {
-            let Kind::Write {
-                key,
-                operation,
-                outcome,
-            } = &call.kind
-            else {
+            let Some((key, operation, outcome)) = call.as_write() else {
                 continue;
             };
             let asks = asked.0.entry(*key).or_insert(Asks {
@@ -180,12 +175,7 @@ impl Judge<'_> {
     /// What a client was told of its own write is what the ledger has.
     fn writes(&mut self, calls: &[Call], asked: &Asked<'_>) {
         for call in calls {
-            let Kind::Write {
-                key,
-                operation,
-                outcome,
-            } = &call.kind
-            else {
+            let Some((key, operation, outcome)) = call.as_write() else {
                 continue;
             };
             let position = self.replay.by_key.get(key).copied();

@@ -64,63 +64,38 @@ impl Role {
         let clock = clock();
         let entropy = Entropy::system();
         match self {
-            Role::Gateway => {
-                let matches = gateway::PROGRAM
-                    .command::<gateway::Config, NothingToMigrate>()
-                    .get_matches_from(SERVE);
-                gateway::PROGRAM.run_parsed(
-                    &matches,
-                    async |config| gateway::build(config, clock, entropy).await,
-                    async |_: NothingToMigrate| Ok(()),
-                )
-            }
-            Role::User => {
-                let matches = user::PROGRAM
-                    .command::<user::Config, DatabaseConfig>()
-                    .get_matches_from(SERVE);
-                user::PROGRAM.run_parsed(
-                    &matches,
-                    async |config| user::build(config, clock, entropy).await,
-                    async |config: DatabaseConfig| user::migrate(&config).await,
-                )
-            }
-            Role::Wallet => {
-                let bug = std::env::var(BUG).ok().and_then(|name| Bug::named(&name));
-                let matches = wallet::PROGRAM
-                    .command::<wallet::Config, DatabaseConfig>()
-                    .get_matches_from(SERVE);
-                wallet::PROGRAM.run_parsed(
-                    &matches,
-                    async |config| {
-                        wallet::build_over(config, clock, entropy, |store| match bug {
-                            Some(bug) => plant(bug, store),
-                            None => Arc::new(store),
-                        })
-                        .await
-                    },
-                    async |config: DatabaseConfig| wallet::migrate(&config).await,
-                )
-            }
-            Role::Transaction => {
-                let matches = transaction::PROGRAM
-                    .command::<transaction::Config, DatabaseConfig>()
-                    .get_matches_from(SERVE);
-                transaction::PROGRAM.run_parsed(
-                    &matches,
-                    async |config| transaction::build(config, clock, entropy).await,
-                    async |config: DatabaseConfig| transaction::migrate(&config).await,
-                )
-            }
-            Role::Payment => {
-                let matches = payment::PROGRAM
-                    .command::<payment::Config, DatabaseConfig>()
-                    .get_matches_from(SERVE);
-                payment::PROGRAM.run_parsed(
-                    &matches,
-                    async |config| payment::build(config, clock, entropy).await,
-                    async |config: DatabaseConfig| payment::migrate(&config).await,
-                )
-            }
+            Role::Gateway => gateway::PROGRAM.run_from(
+                SERVE,
+                async |config| gateway::build(config, clock, entropy).await,
+                async |_: NothingToMigrate| Ok(()),
+            ),
+            Role::User => user::PROGRAM.run_from(
+                SERVE,
+                async |config| user::build(config, clock, entropy).await,
+                async |config| user::migrate(&config).await,
+            ),
+            Role::Wallet => wallet::PROGRAM.run_from(
+                SERVE,
+                async |config| {
+                    let bug = std::env::var(BUG).ok().and_then(|name| Bug::named(&name));
+                    wallet::build_over(config, clock, entropy, |store| match bug {
+                        Some(bug) => plant(bug, store),
+                        None => Arc::new(store),
+                    })
+                    .await
+                },
+                async |config: DatabaseConfig| wallet::migrate(&config).await,
+            ),
+            Role::Transaction => transaction::PROGRAM.run_from(
+                SERVE,
+                async |config| transaction::build(config, clock, entropy).await,
+                async |config| transaction::migrate(&config).await,
+            ),
+            Role::Payment => payment::PROGRAM.run_from(
+                SERVE,
+                async |config| payment::build(config, clock, entropy).await,
+                async |config| payment::migrate(&config).await,
+            ),
             Role::Local => gateway::PROGRAM.block_on(async {
                 let config = LocalCli::parse_from(["local"]).config;
                 let bank = local::Bank::start(config, clock, entropy).await?;

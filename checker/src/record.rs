@@ -19,6 +19,20 @@ pub struct Call {
     pub kind: Kind,
 }
 
+impl Call {
+    /// The key, what shall be done, and what was answered, if it is a write.
+    pub fn as_write(&self) -> Option<(&Uuid, &Operation, &Outcome)> {
+        match &self.kind {
+            Kind::Write {
+                key,
+                operation,
+                outcome,
+            } => Some((key, operation, outcome)),
+            Kind::Read { .. } => None,
+        }
+    }
+}
+
 /// What a call asks, and what the answer was.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {

@@ -148,7 +148,7 @@ impl Connection {
         let failed = |error| NoAnswer::Failed(Failure::of(&error), error);
         let mut response = self.http.execute(request).await.map_err(failed)?;
         let status = response.status();
-        let after_unclear = response.extensions().get::<AfterUnclear>().is_some();
+        let after_unclear = AfterUnclear::marks(&response);
         let headers = std::mem::take(response.headers_mut());
         let body = if is_head {
             Bytes::new()

@@ -38,6 +38,29 @@ pub struct Config {
     pub request_timeout: std::time::Duration,
 }
 
+impl Config {
+    /// SQLite in this folder, on free ports of this machine, with this secret, and with nobody in it.
+    pub fn on_free_ports(data_dir: impl Into<PathBuf>, secret_key: impl Into<String>) -> Config {
+        Config {
+            data_dir: data_dir.into(),
+            database_url: None,
+            bind: [127, 0, 0, 1].into(),
+            ports: Ports {
+                gateway_port: 0,
+                user_port: 0,
+                wallet_port: 0,
+                transaction_port: 0,
+                payment_port: 0,
+            },
+            secret_key: Some(secret_key.into()),
+            demo_data: false,
+            admin_email: None,
+            admin_password: None,
+            request_timeout: std::time::Duration::from_secs(5),
+        }
+    }
+}
+
 impl fmt::Debug for Config {
     /// Without what is secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clock::{Clock, Entropy};
-use local::{Bank, Config, Home, Ports};
+use local::{Bank, Config, Home};
 use mutation::{Mutation, mutate, mutations};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence, TestRunner};
@@ -115,21 +115,8 @@ impl FuzzedBank {
     async fn start() -> FuzzedBank {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
-            data_dir: folder.path().join("data"),
-            database_url: None,
-            bind: [127, 0, 0, 1].into(),
-            ports: Ports {
-                gateway_port: 0,
-                user_port: 0,
-                wallet_port: 0,
-                transaction_port: 0,
-                payment_port: 0,
-            },
-            secret_key: Some(testing::SECRET.to_owned()),
             demo_data: true,
-            admin_email: None,
-            admin_password: None,
-            request_timeout: ANSWERED_WITHIN,
+            ..Config::on_free_ports(folder.path().join("data"), testing::SECRET)
         };
         let bank = Bank::start(config.clone(), Clock::system(), Entropy::system())
             .await

@@ -7,7 +7,7 @@ mod process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use process::{command, free_ports, start};
+use process::{command, start};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testing::TestClient;
@@ -73,7 +73,7 @@ async fn every_payment(john: &TestClient) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_the_process_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let ports = free_ports();
+    let ports = testing::free_ports();
     let api = TestClient::new(format!("http://127.0.0.1:{}/api/v1", ports[0]));
     let mut process = start(folder.path(), ports, &[]).await;
     let login = json!({"email": "john@example.com", "password": "password123"});

@@ -4,7 +4,7 @@
 
 mod process;
 
-use process::{command, free_ports, start};
+use process::{command, start};
 use serde_json::json;
 use testing::{Collector, Span, SpanKind, TestClient, attribute, hex, wait_until};
 
@@ -34,7 +34,7 @@ fn parent<'a>(spans: &'a [(String, Span)], span: &Span) -> &'a Span {
 async fn a_payment_is_one_tree_from_the_gateway_to_the_ledger() {
     let (collector, url) = Collector::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let ports = free_ports();
+    let ports = testing::free_ports();
     let mut process = start(
         folder.path(),
         ports,

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use local::{Config, Home, Ports};
-use testing::{DurablePostgres, Link, TestServer};
+use local::{Config, Home};
+use testing::{DurablePostgres, Link, free_ports};
 
 use super::{Bank, SECRET, Server};
 use crate::disk::SmallDisk;
@@ -22,7 +21,7 @@ impl Bank {
             Some(disk) => disk.folder().join("data"),
             None => folder.path().join("data"),
         };
-        let ports: [u16; 5] = free_ports().await;
+        let ports: [u16; 5] = free_ports();
         let names = [
             "GATEWAY",
             "USER_SERVICE",
@@ -84,7 +83,7 @@ impl Bank {
             transaction,
             payment_a,
             payment_b,
-        ] = free_ports().await;
+        ] = free_ports();
         let wallets = || vec![address(wallet_a), address(wallet_b)];
         let payments = vec![address(payment_a), address(payment_b)];
         let to_wallet = Link::to_any(wallets()).await;
@@ -178,36 +177,11 @@ impl Bank {
 
 fn home(data_dir: &Path, database_url: Option<String>) -> Home {
     Home::new(&Config {
-        data_dir: data_dir.to_owned(),
         database_url,
-        bind: [127, 0, 0, 1].into(),
-        ports: Ports {
-            gateway_port: 0,
-            user_port: 0,
-            wallet_port: 0,
-            transaction_port: 0,
-            payment_port: 0,
-        },
-        secret_key: Some(SECRET.to_owned()),
-        demo_data: false,
-        admin_email: None,
-        admin_password: None,
-        request_timeout: Duration::from_secs(5),
+        ..Config::on_free_ports(data_dir, SECRET)
     })
 }
 
 fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-/// Ports that nobody listens on.
-async fn free_ports<const N: usize>() -> [u16; N] {
-    let mut listeners = Vec::with_capacity(N);
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let (listener, _) = TestServer::listener().await;
-        *port = listener.local_addr().map_or(0, |address| address.port());
-        listeners.push(listener);
-    }
-    ports
 }

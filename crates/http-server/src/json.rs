@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 
 /// The largest body of a request.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How much more than the largest is read before the answer.
+const FORGOTTEN_BYTES_MAX: usize = 1024 * 1024;
+
 /// A layer on a route that takes larger bodies, or only smaller ones: `axum::Extension(BodyLimit(bytes))`.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimit(pub usize);
-
-/// How much more than that is read before the answer.
-const FORGOTTEN_BYTES_MAX: usize = 1024 * 1024;
 
 /// A JSON body. As an extractor it takes an empty body as `{}`, so that what is missing is said by the field's own error.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,8 +49,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// The whole body of a request, which has at most [`MAX_BODY_BYTES`], unless the route has a [`BodyLimit`]. Some of what is too much is read too, and forgotten: a
-/// connection that is closed while the client still writes takes the answer away from it.
+/// The whole body of a request, which has at most [`MAX_BODY_BYTES`], unless the route has a [`BodyLimit`]. Some of what is too
+/// much is read too, and forgotten: a connection that is closed while the client still writes takes the answer away from it.
 pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
     let limit = request.extensions().get::<BodyLimit>();
     let limit = limit.map_or(MAX_BODY_BYTES, |limit| limit.0);

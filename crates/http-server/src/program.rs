@@ -1,5 +1,6 @@
 //! The command line that every service's binary has: `serve`, `migrate`, `healthcheck`.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -74,7 +75,17 @@ impl Program {
         build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
         migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
     ) -> ExitCode {
-        let matches = self.command::<C, M>().get_matches();
+        self.run_from(std::env::args_os(), build, migrate)
+    }
+
+    /// Runs this command line, whose first word is the program, to its end.
+    pub fn run_from<C: Args, M: Args>(
+        &self,
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
+        migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
+    ) -> ExitCode {
+        let matches = self.command::<C, M>().get_matches_from(words);
         self.run_parsed(&matches, build, migrate)
     }
 

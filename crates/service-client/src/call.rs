@@ -163,7 +163,7 @@ impl ServiceClient {
         };
         let response = request.bearer_auth(token).send().await.map_err(failed)?;
         let status = response.status();
-        let after_unclear = response.extensions().get::<AfterUnclear>().is_some();
+        let after_unclear = AfterUnclear::marks(&response);
         if response
             .content_length()
             .is_some_and(|length| length > MAX_ANSWER_BYTES as u64)

@@ -37,6 +37,13 @@ pub struct Repeatable;
 #[derive(Clone, Copy, Debug)]
 pub struct AfterUnclear;
 
+impl AfterUnclear {
+    /// Whether an answer has this mark.
+    pub fn marks(response: &Response) -> bool {
+        response.extensions().get::<AfterUnclear>().is_some()
+    }
+}
+
 /// Inside of the repeats: remembers attempts that ended in the dark, and marks the answer that comes after one.
 pub(crate) struct NoteUnclear;
 

@@ -10,6 +10,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Ports that nobody listens on, for servers that cannot be handed a listener.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let free = || std::net::TcpListener::bind(("127.0.0.1", 0));
+    // Open until all are known, so that no two are one.
+    let listeners: [_; N] =
+        std::array::from_fn(|_| free().unwrap_or_else(|error| panic!("no free port: {error}")));
+    listeners.map(|listener| {
+        let address = listener.local_addr();
+        address
+            .unwrap_or_else(|error| panic!("no address: {error}"))
+            .port()
+    })
+}
+
 /// A service that is being served on the loopback address. Stops when dropped.
 pub struct TestServer {
     /// Where it listens.

@@ -9,7 +9,7 @@ mod link;
 mod postgres;
 
 pub use collector::{Collector, Span, SpanKind, attribute, hex};
-pub use http::{Answer, TestClient, TestServer, wait_until};
+pub use http::{Answer, TestClient, TestServer, free_ports, wait_until};
 pub use link::Link;
 pub use postgres::DurablePostgres;
 

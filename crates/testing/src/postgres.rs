@@ -172,7 +172,7 @@ fn start(programs: &Path, parent: &Path, settings: &str) -> anyhow::Result<Serve
     if let Some((uid, gid)) = user {
         chown(&folder, Some(uid), Some(gid))?;
     }
-    let port = free_port()?;
+    let [port] = crate::free_ports();
     let script = r#"
         "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1 || { cat "$2/log" >&2; rm -rf "$2"; exit 1; }
         serve() {
@@ -221,12 +221,6 @@ fn start(programs: &Path, parent: &Path, settings: &str) -> anyhow::Result<Serve
         base_url: format!("postgres://postgres@127.0.0.1:{port}"),
         watchdog: Some(watchdog),
     })
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
-        .local_addr()?
-        .port())
 }
 
 fn is_root() -> bool {

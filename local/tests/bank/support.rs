@@ -1,8 +1,7 @@
 //! The whole bank on free ports, with demo data, in a fresh database of either kind.
-use std::time::Duration;
 
 use clock::{Clock, Entropy};
-use local::{Bank, Config, Ports};
+use local::{Bank, Config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testing::{TestClient, TestDatabase};
@@ -27,21 +26,11 @@ impl TestBank {
     async fn start(database: TestDatabase) -> TestBank {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
-            data_dir: folder.path().join("data"),
             database_url: (database.backend == "postgres").then(|| database.config("any").url),
-            bind: [127, 0, 0, 1].into(),
-            ports: Ports {
-                gateway_port: 0,
-                user_port: 0,
-                wallet_port: 0,
-                transaction_port: 0,
-                payment_port: 0,
-            },
-            secret_key: Some(testing::SECRET.to_owned()),
             demo_data: true,
             admin_email: Some("admin@example.com".to_owned()),
             admin_password: Some("a long password".to_owned()),
-            request_timeout: Duration::from_secs(5),
+            ..Config::on_free_ports(folder.path().join("data"), testing::SECRET)
         };
         let bank = Bank::start(config.clone(), Clock::system(), Entropy::system())
             .await

@@ -6,13 +6,6 @@ use std::process::{Child, Command, Stdio};
 use reqwest::Method;
 use testing::TestClient;
 
-/// Five ports that nobody listens on.
-pub(crate) fn free_ports() -> [u16; 5] {
-    let listeners: [_; 5] =
-        std::array::from_fn(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 /// `dompet` on this data folder and these ports.
 pub(crate) fn command(folder: &Path, ports: [u16; 5]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dompet"));
