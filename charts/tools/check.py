@@ -252,9 +252,19 @@ def production_without_secrets_is_refused_with_a_sentence():
 @check
 def values_that_are_not_there_are_refused():
     for wrong in ("walet.replicas=1", "wallet.replica=1", "wallet.replicas=many", "global.images.tag=1", "global.otlp.ratio=2", "wallet.config.SECRET_KEY=x",
-                  "gateway.service.type=Open", "ingress.paths={/metrics}", "global.postgresql.passwords.user=a/b", "global.services.wallet.port=1"):  # fmt: skip
+                  "gateway.service.type=Open", "ingress.paths={/metrics}", "global.postgresql.passwords.user=a/b", "global.services.wallet.port=1",
+                  "wallet.image.digest=latest", "wallet.image.digest=sha256:0"):  # fmt: skip
         answer = template("tests/minimal.yaml", sets=[wrong])
         assert answer.returncode != 0 and "schema" in answer.stderr, f"{wrong} was taken: {answer.stderr}"
+
+
+@check
+def a_digest_wins_over_the_tag():
+    for service in SERVICES:
+        sets = ["global.image.registry=registry.example.com", "global.image.tag=v1", f"{service}.image.tag=v2", f"{service}.image.digest=sha256:{'0' * 64}"]
+        for thing, pod in pods(render("tests/minimal.yaml", sets=sets)):
+            image, own = pod["spec"]["containers"][0]["image"], component(thing).removesuffix("-migrations").replace("story", "gateway")
+            equal(image, f"registry.example.com/dompet-{own}" + (f"@sha256:{'0' * 64}" if own == service else ":v1"), f"{thing['kind']} {thing['metadata']['name']}")
 
 
 @check
