@@ -2,9 +2,14 @@
 #
 #   docker build --build-arg SERVICE=wallet --tag dompet-wallet .
 #
-# Without the internet, from a binary that is already on this machine:
+# The list of crates that are in its binary (CycloneDX), from the same build, as target/sbom/wallet.cdx.json:
 #
-#   RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --package wallet --target x86_64-unknown-linux-gnu
+#   docker build --build-arg SERVICE=wallet --target sbom --output target/sbom .
+#
+# Without the internet, from a binary that is already on this machine, with `cargo install cargo-auditable`:
+#
+#   RUSTFLAGS="-C target-feature=+crt-static" \
+#       cargo auditable build --profile image --locked --package wallet --target x86_64-unknown-linux-gnu
 #   install -D target/x86_64-unknown-linux-gnu/image/wallet-service target/image/amd64/wallet
 #   docker build --build-arg SERVICE=wallet --build-arg BUILD=prebuilt --tag dompet-wallet .
 #
@@ -16,6 +21,13 @@ ARG BUILD=build
 
 # --- Compiled here ---
 FROM rust:1.95.0-slim-bookworm AS build
+# The first puts the list of crates into the binary, the second reads it back. Before the code, so that they are built once
+# for all five images; without optimization, because they run for a second.
+ARG CARGO_AUDITABLE_VERSION=0.7.7
+ARG AUDITABLE2CDX_VERSION=0.1.0
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    cargo install --quiet --locked --debug \
+        "cargo-auditable@$CARGO_AUDITABLE_VERSION" "auditable2cdx@$AUDITABLE2CDX_VERSION"
 ARG SERVICE
 WORKDIR /src
 COPY . .
@@ -31,10 +43,17 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     esac; \
     target="$(rustc -vV | sed -n 's/host: //p')"; \
     RUSTFLAGS="-C target-feature=+crt-static" \
-        cargo build --profile image --locked --package "$SERVICE" --bin "$binary" --target "$target"; \
+        cargo auditable build --profile image --locked --package "$SERVICE" --bin "$binary" --target "$target"; \
     size="$(stat --format %s "target/$target/image/$binary")"; \
     test "$size" -lt 15000000 || { echo "$binary has $size bytes; an image must stay below 15 MB" >&2; exit 1; }; \
-    install -D "target/$target/image/$binary" /service
+    install -D "target/$target/image/$binary" /service; \
+    auditable2cdx /service >/sbom.cdx.json
+
+# --- What is in it, for `--target sbom --output`. From the binary itself, and no image without it: the tool fails where
+# --- there is no list ---
+FROM scratch AS sbom
+ARG SERVICE
+COPY --from=build /sbom.cdx.json /${SERVICE}.cdx.json
 
 # --- Or brought along ---
 FROM scratch AS prebuilt
