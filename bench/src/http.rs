@@ -7,6 +7,8 @@ use tokio::net::TcpStream;
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Where the body of the newest answer begins.
+    body: usize,
 }
 
 impl Connection {
@@ -16,6 +18,7 @@ impl Connection {
         Ok(Connection {
             stream,
             buffer: Vec::with_capacity(2048),
+            body: 0,
         })
     }
 
@@ -35,6 +38,7 @@ impl Connection {
             {
                 let text = std::str::from_utf8(&self.buffer[..head])?;
                 if self.buffer.len() >= head + 4 + content_length(text)? {
+                    self.body = head + 4;
                     return text
                         .get(9..12)
                         .context("no status")?
@@ -43,6 +47,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// The body of the newest answer.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.buffer.get(self.body..).unwrap_or_default()
     }
 }
 

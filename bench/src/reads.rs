@@ -1,4 +1,5 @@
-//! Reads through the gateway, compared with the least that a proxy can do: nginx in front of an axum that answers a fixed text.
+//! Reads through the gateway, compared with the least that a proxy can do: nginx in front of an axum that answers a fixed text of the
+//! same length.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -6,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path;
 use axum::routing::get;
 use testing::{DurablePostgres, free_ports};
 use tokio::net::TcpListener;
@@ -17,8 +20,8 @@ use crate::report::{self, Report};
 use crate::{Cli, Load};
 
 const WAITING: usize = 64;
-/// What the bare axum answers: as long as a balance.
-const ANSWER: &str = r#"{"wallet_id":123456,"balance":1000000,"currency":"IDR"}"#;
+/// The longest answer of the bare axum.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// The path of what a user reads, whose wallet has the user's number.
 type PathOf = fn(i64) -> String;
@@ -49,7 +52,9 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
                 cli.rounds
             ));
             let clients = || (0..WAITING).map(|number| bench.client(number, Load::Uniform));
-            let yardstick = measure(clients(), Some(proxy.port), |_| "/".to_owned(), span).await?;
+            let bytes = length(&bench.client(0, Load::Uniform)?, path).await?;
+            let as_long = move |_| format!("/{bytes}");
+            let yardstick = measure(clients(), Some(proxy.port), as_long, span).await?;
             let rate = measure(clients(), None, path, span).await?;
             report.add_named(name, "64 connections", rate, yardstick);
         }
@@ -59,20 +64,27 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
     report.print("nginx in front of axum")
 }
 
+/// How many bytes a client is answered.
+async fn length(client: &Client, path: PathOf) -> anyhow::Result<usize> {
+    let mut connection = Connection::open(client.port).await?;
+    client.get(&mut connection, &path(client.user)).await?;
+    Ok(connection.body().len())
+}
+
 /// Reads a second, of clients that ask again as soon as they are answered.
 async fn measure(
     clients: impl Iterator<Item = anyhow::Result<Client>>,
     port: Option<u16>,
-    path: PathOf,
+    path: impl Fn(i64) -> String,
     span: Duration,
 ) -> anyhow::Result<f64> {
     let progress = Progress::default();
     let mut callers = Vec::new();
     for client in clients {
         let (client, progress) = (client?, progress.clone());
+        let path = path(client.user);
         callers.push(tokio::spawn(async move {
             let mut connection = Connection::open(port.unwrap_or(client.port)).await?;
-            let path = path(client.user);
             while !progress.is_over() {
                 client.get(&mut connection, &path).await?;
                 progress.count();
@@ -158,8 +170,12 @@ fn nginx() -> anyhow::Result<PathBuf> {
 }
 
 pub(crate) async fn serve_bare_axum(port: u16) -> anyhow::Result<()> {
-    let json = [("content-type", "application/json")];
-    let router = Router::new().route("/", get(async move || (json, ANSWER)));
+    let answer = Bytes::from(vec![b' '; ANSWER_BYTES_MAX]);
+    let fixed = async move |Path(bytes): Path<usize>| {
+        let json = [("content-type", "application/json")];
+        (json, answer.slice(..bytes.min(ANSWER_BYTES_MAX)))
+    };
+    let router = Router::new().route("/{bytes}", get(fixed));
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     Ok(axum::serve(listener, router).await?)
 }

@@ -2,6 +2,7 @@
 //! where the code panicked, and the trace id in every error.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api_error::ApiError;
@@ -19,7 +20,6 @@ use crate::json::MAX_BODY_BYTES;
 use crate::serve::Service;
 use crate::{Health, Metrics};
 
-#[derive(Clone)]
 struct Around {
     health: Health,
     service: &'static str,
@@ -30,12 +30,13 @@ struct Around {
 /// The service's routes with the probes and the layers around them.
 pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
     let metrics = service.metrics.clone();
-    let around = Around {
+    // Every request takes copies along: of one pointer.
+    let around = Arc::new(Around {
         health: service.health.clone(),
         service: service.name,
         metrics: service.metrics.clone(),
         deadline,
-    };
+    });
     let probes = probes(&service.health, service.own_health);
     service
         .router
@@ -80,7 +81,11 @@ fn panicked(cause: &(dyn std::any::Any + Send)) -> Response {
     ApiError::internal().into_response()
 }
 
-async fn around_request(State(around): State<Around>, request: Request, next: Next) -> Response {
+async fn around_request(
+    State(around): State<Arc<Around>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let _in_flight = around.metrics.request_started();
     let method = request.method().clone();

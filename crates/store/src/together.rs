@@ -10,8 +10,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Readers that may wait; more wait at the door.
 const WAITING_MAX: usize = 4096;
-/// Keys that one query asks for at most.
-const KEYS_MAX: usize = 512;
 /// Queries under way at once.
 const QUERIES_MAX: usize = 2;
 
@@ -45,15 +43,15 @@ where
     K: Copy + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Reads with this query, which gives what there is of the keys. Starts the task that gathers; it ends with the last clone.
-    pub fn new<F, Q, E>(query: F) -> Together<K, V>
+    /// Reads with this query, which gives what there is of the keys, `keys_max` of them at most. Starts the task that gathers; it ends with the last clone.
+    pub fn new<F, Q, E>(keys_max: usize, query: F) -> Together<K, V>
     where
         F: Fn(Vec<K>) -> Q + Send + 'static,
         Q: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
         E: Error + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(gather(query, waiting));
+        tokio::spawn(gather(keys_max, query, waiting));
         Together { queue }
     }
 
@@ -68,7 +66,7 @@ where
     }
 }
 
-async fn gather<K, V, F, Q, E>(query: F, mut waiting: mpsc::Receiver<Reader<K, V>>)
+async fn gather<K, V, F, Q, E>(keys_max: usize, query: F, mut waiting: mpsc::Receiver<Reader<K, V>>)
 where
     K: Copy + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -83,7 +81,7 @@ where
             return;
         };
         let mut together = Vec::new();
-        if waiting.recv_many(&mut together, KEYS_MAX).await == 0 {
+        if waiting.recv_many(&mut together, keys_max).await == 0 {
             return;
         }
         let values = query(together.iter().map(|reader| reader.key).collect());
@@ -121,7 +119,7 @@ mod tests {
         let queries = Arc::new(AtomicUsize::new(0));
         let (open, opened) = watch::channel(false);
         let counted = queries.clone();
-        let reads = Together::new(move |keys: Vec<i64>| {
+        let reads = Together::new(512, move |keys: Vec<i64>| {
             counted.fetch_add(1, Ordering::Relaxed);
             let mut opened = opened.clone();
             async move {
@@ -155,7 +153,7 @@ mod tests {
     async fn a_failed_query_fails_for_all_who_waited_and_the_next_one_is_tried() {
         let queries = Arc::new(AtomicUsize::new(0));
         let counted = queries.clone();
-        let reads = Together::new(move |keys: Vec<i64>| {
+        let reads = Together::new(512, move |keys: Vec<i64>| {
             let fails = counted.fetch_add(1, Ordering::Relaxed) == 0;
             async move {
                 if fails {

@@ -99,14 +99,14 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
         health: health(clock.clone(), database, verifier.clone()),
         metrics,
         workers,
-        router: routes::router(routes::App {
+        router: routes::router(routes::App::new(routes::Parts {
             ledger,
             follower,
             store,
             verifier,
             clock,
             entropy,
-        }),
+        })),
     })
 }
 

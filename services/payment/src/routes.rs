@@ -1,5 +1,8 @@
 //! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use api_error::{ApiError, ErrorBody};
 use auth::{BearerScheme, Caller, Verifier};
 use axum::Router;
@@ -18,15 +21,32 @@ use crate::domain::{Payment, Sent, payment_refused, transfer_refused};
 use crate::store::Store;
 use crate::wire::{PaidBody, PayRequest, PaymentBody, PaymentsBody, SentBody, TransferRequest};
 
-/// What handlers are given.
+/// What handlers are given. Every request takes some copies along, so it is one pointer.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+/// What is in an [`App`].
+pub(crate) struct Parts {
     pub(crate) ledger: LedgerClient,
     pub(crate) follower: Follower,
     pub(crate) store: Store,
     pub(crate) verifier: Verifier,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> App {
+        App(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl FromRef<App> for Verifier {

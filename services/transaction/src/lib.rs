@@ -42,12 +42,20 @@ pub const PROGRAM: Program = Program {
 };
 
 /// The schema.
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "history",
-    postgres: include_str!("../migrations/postgres/0001_history.sql"),
-    sqlite: include_str!("../migrations/sqlite/0001_history.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "history",
+        postgres: include_str!("../migrations/postgres/0001_history.sql"),
+        sqlite: include_str!("../migrations/sqlite/0001_history.sql"),
+    },
+    Step {
+        version: 2,
+        name: "lists by wallet",
+        postgres: include_str!("../migrations/postgres/0002_lists_by_wallet.sql"),
+        sqlite: include_str!("../migrations/sqlite/0002_lists_by_wallet.sql"),
+    },
+];
 
 /// Less than the gateway's 5 seconds, so that this service's own answer reaches the client.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
@@ -97,17 +105,18 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     Ok(Service {
         name: NAME,
         own_health: false,
-        health: health(clock.clone(), database, verifier.clone()),
+        health: health(clock.clone(), database.clone(), verifier.clone()),
         metrics,
         workers,
-        router: routes::router(routes::App {
+        router: routes::router(routes::App::new(routes::Parts {
             follower,
             ledger,
+            pages: store::Pages::new(database),
             store,
             verifier,
             service_keys,
             clock,
-        }),
+        })),
     })
 }
 

@@ -3,6 +3,9 @@
 mod past;
 mod receipts;
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use api_error::{ApiError, ErrorBody};
 use auth::{BearerScheme, Caller, ServiceCaller, ServiceKeys, Verifier};
 use axum::Router;
@@ -18,20 +21,38 @@ use utoipa_axum::routes;
 use wallet_api::LedgerClient;
 
 use crate::domain::{Movement, Wallet};
-use crate::store::{Cursor, Key, Recorded, Store};
+use crate::store::{Cursor, Key, Owner, Pages, Place, Recorded, Store};
 use crate::wire::{
     RecordRequest, StatsBody, StatsQuery, TransactionBody, TransactionsBody, invalid_wallet,
 };
 
-/// What handlers are given.
+/// What handlers are given. Every request takes some copies along, so it is one pointer.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+/// What is in an [`App`].
+pub(crate) struct Parts {
     pub(crate) follower: Follower,
     pub(crate) ledger: LedgerClient,
     pub(crate) store: Store,
+    pub(crate) pages: Pages,
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
     pub(crate) clock: Clock,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> App {
+        App(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl FromRef<App> for Verifier {
@@ -245,12 +266,14 @@ impl App {
                     .message("before is the id of a transaction in this list")
             })?,
         };
-        let rows = match wallet_id {
-            Some(wallet_id) => self.store.of_wallet(wallet_id, after, page.limit).await?,
-            None => self.store.of_user(user_id, after, page.limit).await?,
+        let place = Place {
+            owner: wallet_id.map_or(Owner::User(user_id), Owner::Wallet),
+            after,
+            limit: page.limit,
         };
+        let rows = self.pages.read(place).await?;
         let next = page.next(rows.iter().map(|row| row.id));
-        let transactions = rows.into_iter().map(Into::into).collect();
+        let transactions = rows.iter().map(Into::into).collect();
         Ok(Json(TransactionsBody { transactions, next }))
     }
 

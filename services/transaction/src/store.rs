@@ -1,10 +1,12 @@
 //! Where history is kept. The position in the log moves in the transaction that adds the rows.
 
+mod pages;
 mod postgres;
 mod record;
 mod sqlite;
 mod whole;
 
+pub(crate) use pages::{Owner, Pages, Place};
 pub(crate) use record::{Key, Recorded};
 
 use api_error::ApiError;
@@ -52,7 +54,7 @@ type Row = (
 );
 
 /// A place in a list: what comes after it is older. Recorded entries have large ids and any time, so both are needed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
     created_at: i64,
     id: i64,
@@ -108,57 +110,6 @@ impl Store {
             sqlx::query_scalar(sql).bind(id).bind(user_id).fetch_optional(pool).await
         })?;
         Ok(created_at.map(|created_at| Cursor { created_at, id }))
-    }
-
-    /// At most `limit` rows of a user, the newest first.
-    pub(crate) async fn of_user(
-        &self,
-        user_id: i64,
-        after: Cursor,
-        limit: i64,
-    ) -> Result<Vec<Movement>, Error> {
-        let sql = concat!(
-            "select ",
-            columns!(),
-            " from history where user_id = $1 and (created_at, id) < ($2, $3) \
-             order by created_at desc, id desc limit $4"
-        );
-        self.list(sql, user_id, after, limit).await
-    }
-
-    /// At most `limit` rows of a wallet, the newest first.
-    pub(crate) async fn of_wallet(
-        &self,
-        wallet_id: i64,
-        after: Cursor,
-        limit: i64,
-    ) -> Result<Vec<Movement>, Error> {
-        let sql = concat!(
-            "select ",
-            columns!(),
-            " from history where wallet_id = $1 and (created_at, id) < ($2, $3) \
-             order by created_at desc, id desc limit $4"
-        );
-        self.list(sql, wallet_id, after, limit).await
-    }
-
-    async fn list(
-        &self,
-        sql: &'static str,
-        owner: i64,
-        after: Cursor,
-        limit: i64,
-    ) -> Result<Vec<Movement>, Error> {
-        let rows: Vec<Row> = on_read!(&self.database, pool => {
-            sqlx::query_as(sql)
-                .bind(owner)
-                .bind(after.created_at)
-                .bind(after.id)
-                .bind(limit)
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(rows.into_iter().map(movement).collect::<Result<_, _>>()?)
     }
 
     /// The wallet with this id.

@@ -144,8 +144,8 @@ pub(crate) struct TransactionView {
     created_at: String,
 }
 
-impl From<Movement> for TransactionView {
-    fn from(movement: Movement) -> TransactionView {
+impl From<&Movement> for TransactionView {
+    fn from(movement: &Movement) -> TransactionView {
         TransactionView {
             id: movement.id,
             user_id: movement.user_id,
@@ -164,7 +164,7 @@ impl From<Movement> for TransactionView {
                 "ledger"
             },
             created_at: movement.created_at.rfc3339(),
-            description: movement.description,
+            description: movement.description.clone(),
         }
     }
 }
@@ -178,7 +178,7 @@ pub(crate) struct TransactionBody {
 impl From<Movement> for TransactionBody {
     fn from(movement: Movement) -> TransactionBody {
         TransactionBody {
-            transaction: movement.into(),
+            transaction: (&movement).into(),
         }
     }
 }

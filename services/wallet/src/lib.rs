@@ -107,7 +107,7 @@ pub async fn build_over(
         }
     });
 
-    let router = routes::router(routes::Wallets {
+    let router = routes::router(routes::Wallets::new(routes::Parts {
         ledger,
         accounts: routes::accounts(store.clone()),
         accounts_of: routes::accounts_of(store.clone()),
@@ -118,7 +118,7 @@ pub async fn build_over(
         clock,
         entropy,
         metrics: ledger_metrics,
-    });
+    }));
     Ok(Service {
         name: NAME,
         router,

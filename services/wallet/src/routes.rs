@@ -5,6 +5,7 @@ mod public;
 mod wire;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use auth::{BearerScheme, ServiceKeys, Verifier};
@@ -23,7 +24,10 @@ use crate::store::{LedgerStore, StoreError};
 
 /// What handlers work with.
 #[derive(Clone)]
-pub(crate) struct Wallets {
+pub(crate) struct Wallets(Arc<Parts>);
+
+/// What is in [`Wallets`].
+pub(crate) struct Parts {
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<dyn LedgerStore>,
     pub(crate) accounts: Together<i64, Account>,
@@ -34,6 +38,20 @@ pub(crate) struct Wallets {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) metrics: LedgerMetrics,
+}
+
+impl Wallets {
+    pub(crate) fn new(parts: Parts) -> Wallets {
+        Wallets(Arc::new(parts))
+    }
+}
+
+impl Deref for Wallets {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl FromRef<Wallets> for Verifier {
@@ -62,9 +80,12 @@ fn public() -> OpenApiRouter<Wallets> {
         .routes(routes!(public::set_status))
 }
 
+/// Wallets, or users, that one query asks for at most.
+const TOGETHER_MAX: usize = 512;
+
 /// Reads of accounts by their ids.
 pub(crate) fn accounts(store: Arc<dyn LedgerStore>) -> Together<i64, Account> {
-    Together::new(move |ids| {
+    Together::new(TOGETHER_MAX, move |ids| {
         let store = store.clone();
         async move {
             let found = store.accounts(&ids).await?.into_iter();
@@ -75,7 +96,7 @@ pub(crate) fn accounts(store: Arc<dyn LedgerStore>) -> Together<i64, Account> {
 
 /// Reads of a user's accounts, oldest first.
 pub(crate) fn accounts_of(store: Arc<dyn LedgerStore>) -> Together<i64, Vec<Account>> {
-    Together::new(move |users| {
+    Together::new(TOGETHER_MAX, move |users| {
         let store = store.clone();
         async move {
             let (mut accounts, _) = store.accounts_of(&users).await?;

@@ -42,7 +42,7 @@ pub(super) async fn receipt(
         let entry = movement.entry().ok_or_else(none)?;
         let receipt = app.ledger.receipt(entry).await?.ok_or_else(none)?;
         Ok(Json(ReceiptBody {
-            transaction: movement.into(),
+            transaction: (&movement).into(),
             receipt,
         }))
     };

@@ -111,6 +111,72 @@ async fn a_wallet_has_a_list_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_users_pages_are_made_of_the_newest_of_all_wallets() {
+    for world in every_world().await {
+        let bank = &world.bank;
+        let ani = bank.customer(1_000).await;
+        let others = ["USD", "EUR"].map(|code| code.parse().unwrap());
+        let mut wallets = vec![ani.wallet_id];
+        for currency in others {
+            wallets.push(bank.open(ani.user_id, currency).await);
+        }
+        // In turns, and several in one: neither a wallet's own newest nor its oldest would do.
+        for (amount, wallet) in (1..=12).zip([0, 1, 0, 2, 2, 1].into_iter().cycle()) {
+            bank.top_up(ani.user_id, wallets[wallet], amount).await;
+            bank.clock.advance(Duration::from_secs(1));
+        }
+        let client = world.client(&ani);
+        let (mut seen, mut path) = (Vec::new(), "/transactions?limit=4".to_owned());
+        loop {
+            let page = client.get(&path).await.expect(200);
+            let rows = page["transactions"].as_array().unwrap();
+            assert!(rows.len() <= 4);
+            seen.extend(each(rows, "amount"));
+            match page["next"].as_i64() {
+                Some(next) => path = format!("/transactions?limit=4&before={next}"),
+                None => break,
+            }
+        }
+        let mut expected: Vec<i64> = (1..=12).rev().collect();
+        expected.push(1_000);
+        assert_eq!(
+            seen,
+            expected.into_iter().map(Value::from).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[tokio::test]
+async fn many_who_read_at_once_each_get_their_own_page() {
+    for world in every_world().await {
+        let mut customers = Vec::new();
+        for amount in 1..=40 {
+            let customer = world.bank.customer(10_000).await;
+            for count in 1..=amount % 4 {
+                world.pay(&customer, "Tokopedia", amount * 10 + count).await;
+            }
+            customers.push((customer, amount));
+        }
+        let reads = customers.iter().map(async |(customer, amount)| {
+            let client = world.client(customer);
+            let limit = amount % 3 + 1;
+            let of_user = list(&client, &format!("/transactions?limit={limit}")).await;
+            let path = format!("/transactions/wallet/{}?limit={limit}", customer.wallet_id);
+            let of_wallet = list(&client, &path).await;
+            let all = (1..=amount % 4).rev().map(|count| amount * 10 + count);
+            let expected: Vec<Value> = all
+                .chain([10_000])
+                .take(usize::try_from(limit).unwrap())
+                .map(Value::from)
+                .collect();
+            assert_eq!(each(&of_user, "amount"), expected);
+            assert_eq!(of_wallet, of_user);
+        });
+        futures_util::future::join_all(reads).await;
+    }
+}
+
+#[tokio::test]
 async fn pages_follow_each_other_without_gap_or_repeat() {
     for world in every_world().await {
         let ani = world.bank.customer(10_000).await;
