@@ -66,6 +66,9 @@ enum What {
         /// Accounts that are there
         #[arg(long, default_value_t = 1_000_000)]
         many_accounts: i64,
+        /// What PostgreSQL keeps of its tables in memory, for both; without it, its own default
+        #[arg(long, default_value = "128MB", value_name = "SIZE")]
+        shared_buffers: String,
     },
     /// Memory of each process under load
     Memory {
@@ -129,7 +132,8 @@ fn main() -> anyhow::Result<ExitCode> {
             What::Size {
                 transfers,
                 many_accounts,
-            } => size::run(&cli, transfers, many_accounts).await,
+                ref shared_buffers,
+            } => size::run(&cli, transfers, many_accounts, shared_buffers).await,
             What::Memory { minutes } => memory::run(minutes).await,
             What::Hash => hash::run(),
             What::Writer(writer) => writer.run().await,

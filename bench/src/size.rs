@@ -12,11 +12,17 @@ use crate::{Cli, Load, ledger};
 const ROWS: i64 = 500_000;
 const WAITING: usize = 1024;
 
-pub(crate) async fn run(cli: &Cli, transfers: i64, many: i64) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    cli: &Cli,
+    transfers: i64,
+    many: i64,
+    shared_buffers: &str,
+) -> anyhow::Result<()> {
     let span = Duration::from_secs(cli.seconds);
-    let empty = DurablePostgres::start().await?;
+    let settings = format!("-c shared_buffers={shared_buffers}");
+    let empty = DurablePostgres::start_with(&settings).await?;
     let few = ledger::Bench::prepare(&empty.url(), cli.accounts).await?;
-    let full = DurablePostgres::start().await?;
+    let full = DurablePostgres::start_with(&settings).await?;
     ledger::Bench::prepare(&full.url(), many)
         .await?
         .finish()
@@ -30,7 +36,9 @@ pub(crate) async fn run(cli: &Cli, transfers: i64, many: i64) -> anyhow::Result<
             report::say(&format!("round {round} of {}: {}", cli.rounds, load.name()));
             let before = few.measure(load, WAITING, span).await?;
             let rate = full.0.measure(load, WAITING, span).await?;
-            let name = format!("ledger with {transfers} movements more and {many} accounts");
+            let name = format!(
+                "ledger with {transfers} movements more and {many} accounts, shared_buffers {shared_buffers}"
+            );
             report.add(&name, load, rate, before);
         }
     }

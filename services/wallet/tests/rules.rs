@@ -264,6 +264,56 @@ proptest! {
 }
 
 #[test]
+fn who_is_remembered_is_remembered_with_all_wallets() {
+    let mut books = Books::default();
+    let account = |id, user_id, currency| Account {
+        id,
+        user_id: Some(user_id),
+        currency,
+        status: WalletStatus::Active,
+        balance: 5,
+    };
+    let users = 1..=400;
+    for id in users.clone() {
+        let (idr, usd) = (Currency::IDR, "USD".parse().unwrap());
+        let mut wallets = vec![(idr, id)];
+        books.learn_account(account(id, id, idr));
+        if id % 32 == 0 {
+            wallets.push((usd, 1000 + id));
+            books.learn_account(account(1000 + id, id, usd));
+        }
+        let closed = id % 50 == 0;
+        books.learn_user(id, User { closed, wallets });
+    }
+    let known = |books: &Books| {
+        let known = users.clone().filter(|id| books.knows_user(*id));
+        known.collect::<Vec<i64>>()
+    };
+    assert_eq!(known(&books).len(), 400);
+    books.forget_beyond(500);
+    assert_eq!(known(&books).len(), 400, "there was room");
+
+    books.forget_beyond(320);
+    let known = known(&books);
+    assert!(
+        (100..320).contains(&known.len()),
+        "{} are left",
+        known.len()
+    );
+    for id in known {
+        let user = books.user(id).unwrap();
+        assert_eq!(user.wallets.len(), if id % 32 == 0 { 2 } else { 1 });
+        for (currency, wallet_id) in user.wallets {
+            assert_eq!(
+                books.account(wallet_id),
+                Some(account(wallet_id, id, currency))
+            );
+        }
+        assert_eq!(user.closed, id % 50 == 0);
+    }
+}
+
+#[test]
 fn at_the_limits_of_64_bits_the_ledger_refuses_and_wraps_nothing() {
     let mut books = Books::default();
     let idr = Currency::IDR;

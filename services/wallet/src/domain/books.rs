@@ -1,12 +1,16 @@
 //! What a writer remembers between batches.
 
 use std::collections::HashMap;
+use std::num::NonZeroI64;
 
 use money::Currency;
 use wallet_api::{Entry, Event, WalletStatus};
 
 use super::decide::Batch;
 use super::{money_in, money_out};
+
+/// The part of what may be remembered that is forgotten at once, and the part that users of no or several wallets may have.
+const SHARE: usize = 16;
 
 /// Where the log ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +65,26 @@ pub struct User {
 }
 
 /// Accounts and users as they stand at the head. What is not here was not asked for yet, or was forgotten.
+///
+/// Each is kept as small as can be, for a bank may have many: 50 bytes for an account and its user, twice that where the tables
+/// have just grown.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
     /// Where the log ends, as far as this writer knows.
     pub head: Head,
-    pub(super) accounts: HashMap<i64, Account>,
-    pub(super) users: HashMap<i64, User>,
+    accounts: HashMap<i64, Kept>,
+    /// Users who are not gone and have one wallet, which are nearly all, with its id.
+    of_one_wallet: HashMap<i64, i64>,
+    other_users: HashMap<i64, User>,
+}
+
+/// What is kept of an account beside its id.
+#[derive(Clone, Debug)]
+struct Kept {
+    user_id: Option<NonZeroI64>,
+    balance: i64,
+    currency: Currency,
+    status: WalletStatus,
 }
 
 impl Books {
@@ -85,28 +103,75 @@ impl Books {
 
     /// Whether the user and all their wallets were looked up.
     pub fn knows_user(&self, id: i64) -> bool {
-        self.users.contains_key(&id)
+        self.of_one_wallet.contains_key(&id) || self.other_users.contains_key(&id)
     }
 
-    /// How much is remembered, in accounts and users.
-    pub fn remembered(&self) -> usize {
-        self.accounts.len().saturating_add(self.users.len())
+    /// An account as it stands, if it was looked up.
+    pub fn account(&self, id: i64) -> Option<Account> {
+        self.accounts.get(&id).map(|kept| Account {
+            id,
+            user_id: kept.user_id.map(NonZeroI64::get),
+            currency: kept.currency,
+            status: kept.status,
+            balance: kept.balance,
+        })
     }
 
-    /// Forgets all accounts and users, and stays at its head.
-    pub fn forget(&mut self) {
-        self.accounts.clear();
-        self.users.clear();
+    /// A user, if they were looked up.
+    pub fn user(&self, id: i64) -> Option<User> {
+        if let Some(wallet_id) = self.of_one_wallet.get(&id) {
+            let wallet = self.accounts.get(wallet_id)?;
+            return Some(User {
+                closed: false,
+                wallets: vec![(wallet.currency, *wallet_id)],
+            });
+        }
+        self.other_users.get(&id).cloned()
+    }
+
+    /// Forgets accounts and their users, whichever come, when there are more than `most`, and then some more, so that it is not done
+    /// for every batch.
+    pub fn forget_beyond(&mut self, most: usize) {
+        if self.accounts.len() > most {
+            let surplus = self.accounts.len().saturating_sub(most);
+            let forgotten = self.accounts.extract_if(|_, _| true);
+            for (_, account) in forgotten.take(surplus.saturating_add(most / SHARE)) {
+                // Who knows a user knows all their wallets.
+                if let Some(user_id) = account.user_id {
+                    self.of_one_wallet.remove(&user_id.get());
+                    self.other_users.remove(&user_id.get());
+                }
+            }
+        }
+        // Anybody can name users who do not exist.
+        if self.other_users.len() > most / SHARE {
+            self.other_users.clear();
+        }
     }
 
     /// Takes in what was looked up.
     pub fn learn_account(&mut self, account: Account) {
-        self.accounts.insert(account.id, account);
+        let kept = Kept {
+            user_id: account.user_id.and_then(NonZeroI64::new),
+            balance: account.balance,
+            currency: account.currency,
+            status: account.status,
+        };
+        self.accounts.insert(account.id, kept);
     }
 
-    /// Takes in a user and the wallets that they have.
+    /// Takes in a user and the wallets that they have; the wallets themselves have to be learned, too.
     pub fn learn_user(&mut self, id: i64, user: User) {
-        self.users.insert(id, user);
+        match (user.closed, user.wallets.as_slice()) {
+            (false, [(_, wallet_id)]) => {
+                self.other_users.remove(&id);
+                self.of_one_wallet.insert(id, *wallet_id);
+            }
+            _ => {
+                self.of_one_wallet.remove(&id);
+                self.other_users.insert(id, user);
+            }
+        }
     }
 
     /// The system's accounts that movements of these wallets touch, and that are not known yet.
@@ -134,10 +199,11 @@ impl Books {
                 user_id,
                 currency,
             } => {
-                if let Some(user) = self.users.get_mut(user_id)
+                if let Some(mut user) = self.user(*user_id)
                     && !user.wallets.contains(&(*currency, *wallet_id))
                 {
                     user.wallets.push((*currency, *wallet_id));
+                    self.learn_user(*user_id, user);
                     // Who knows a user knows all their wallets.
                     self.learn_account(Account {
                         id: *wallet_id,
@@ -154,11 +220,13 @@ impl Books {
                 }
             }
             Event::UserClosed { user_id } => {
-                if let Some(user) = self.users.get_mut(user_id) {
+                if let Some(mut user) = self.user(*user_id) {
                     user.closed = true;
+                    self.learn_user(*user_id, user);
                 }
+                let user_id = NonZeroI64::new(*user_id);
                 for account in self.accounts.values_mut() {
-                    if account.user_id == Some(*user_id) {
+                    if account.user_id.is_some() && account.user_id == user_id {
                         account.status = WalletStatus::Closed;
                     }
                 }
@@ -169,7 +237,11 @@ impl Books {
     /// Takes over a batch that was committed.
     pub fn merge(&mut self, batch: Batch) {
         self.head = batch.head;
-        self.accounts.extend(batch.accounts);
-        self.users.extend(batch.users);
+        for account in batch.accounts.into_values() {
+            self.learn_account(account);
+        }
+        for (id, user) in batch.users {
+            self.learn_user(id, user);
+        }
     }
 }

@@ -145,14 +145,12 @@ impl<'a> Draft<'a> {
         &self.batch.rows[last].entry
     }
 
-    fn account(&self, id: i64) -> Option<&Account> {
-        self.batch
-            .accounts
-            .get(&id)
-            .or_else(|| self.books.accounts.get(&id))
+    fn account(&self, id: i64) -> Option<Account> {
+        let drafted = self.batch.accounts.get(&id).cloned();
+        drafted.or_else(|| self.books.account(id))
     }
 
-    fn wallet(&self, id: i64) -> Result<&Account, Refusal> {
+    fn wallet(&self, id: i64) -> Result<Account, Refusal> {
         self.account(id)
             .filter(|account| account.user_id.is_some())
             .ok_or(Refusal::WalletNotFound)
@@ -162,12 +160,12 @@ impl<'a> Draft<'a> {
         self.batch
             .users
             .get(&id)
-            .or_else(|| self.books.users.get(&id))
             .cloned()
+            .or_else(|| self.books.user(id))
             .unwrap_or_default()
     }
 
-    fn own_active(&self, wallet_id: i64, user_id: i64) -> Result<&Account, Refusal> {
+    fn own_active(&self, wallet_id: i64, user_id: i64) -> Result<Account, Refusal> {
         let wallet = self.wallet(wallet_id)?;
         if wallet.user_id != Some(user_id) {
             return Err(Refusal::NotOwner);
@@ -199,8 +197,8 @@ impl<'a> Draft<'a> {
         amount: Amount,
         description: Option<&String>,
     ) -> Result<Event, Refusal> {
-        let mut debit = self.account(from).cloned().ok_or(Refusal::WalletNotFound)?;
-        let mut credit = self.account(to).cloned().ok_or(Refusal::WalletNotFound)?;
+        let mut debit = self.account(from).ok_or(Refusal::WalletNotFound)?;
+        let mut credit = self.account(to).ok_or(Refusal::WalletNotFound)?;
         debit.balance = debit
             .balance
             .checked_sub(amount.units())
@@ -279,7 +277,7 @@ impl<'a> Draft<'a> {
     }
 
     fn set_status(&mut self, wallet_id: i64, status: WalletStatus) -> Result<Event, Refusal> {
-        let mut wallet = self.wallet(wallet_id)?.clone();
+        let mut wallet = self.wallet(wallet_id)?;
         if wallet.status == WalletStatus::Closed {
             return Err(Refusal::WalletNotActive);
         }
@@ -291,7 +289,7 @@ impl<'a> Draft<'a> {
     fn close(&mut self, user_id: i64) -> Event {
         let mut user = self.user(user_id);
         for (_, wallet_id) in &user.wallets {
-            if let Some(mut wallet) = self.account(*wallet_id).cloned() {
+            if let Some(mut wallet) = self.account(*wallet_id) {
                 wallet.status = WalletStatus::Closed;
                 self.batch.accounts.insert(*wallet_id, wallet);
             }
@@ -305,7 +303,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn active(account: &Account) -> Result<&Account, Refusal> {
+fn active(account: Account) -> Result<Account, Refusal> {
     match account.status {
         WalletStatus::Active => Ok(account),
         WalletStatus::Frozen | WalletStatus::Closed => Err(Refusal::WalletNotActive),
