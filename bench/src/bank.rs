@@ -32,9 +32,11 @@ impl Bench {
     ) -> anyhow::Result<Bench> {
         let folder = tempfile::tempdir()?;
         let secret = "a secret of the benchmark, longer than 32 bytes";
+        let on_sqlite = database_url.is_none();
         let config = Config {
             database_url,
             request_timeout: Duration::from_secs(30),
+            over_http: !on_sqlite,
             ..Config::on_free_ports(folder.path(), secret)
         };
         let (ledger, workers) = open(&Home::new(&config).database("wallet")).await?;
@@ -42,7 +44,6 @@ impl Bench {
         drop(ledger);
         workers.finish(Duration::from_secs(5)).await;
         report::say("starting the five services");
-        let on_sqlite = config.database_url.is_none();
         let followers = Followers::open(&Home::new(&config)).await?;
         let bank = Bank::start(config, Clock::system(), Entropy::system()).await?;
         followers.wait_until_current().await?;

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use auth::ServiceKeyConfig;
+use axum::Router;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use http::{Method, Uri};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+/// A fifth of the connections that a server takes.
+const UPSTREAM_REQUESTS_MAX: usize = 2_000;
 /// How long a browser may remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
@@ -47,12 +50,20 @@ pub struct Config {
     /// Seconds that a service has to answer, repeats included; then the client gets 504. Keep it below SERVER_TIMEOUT
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = positive_seconds)]
     pub request_timeout: Duration,
+    /// Requests that one service may have from this gateway at once; more are answered with 503 `overloaded`, so that a service that
+    /// hangs does not take every connection
+    #[arg(long, env = "UPSTREAM_REQUESTS_MAX", default_value_t = UPSTREAM_REQUESTS_MAX)]
+    pub upstream_requests_max: usize,
     /// The origins whose pages may call the API, separated by commas; `*` for all
     #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
     /// The key that services share.
     #[command(flatten)]
     pub service_keys: ServiceKeyConfig,
+    /// The routes of the user, wallet, transaction and payment services, where these are in the gateway's process: requests are
+    /// then passed on without a connection.
+    #[arg(skip)]
+    pub in_process: Option<[Router; 4]>,
 }
 
 impl Config {
@@ -65,8 +76,10 @@ impl Config {
             transaction_service_url: transaction,
             payment_service_url: payment,
             request_timeout: Duration::from_secs(5),
+            upstream_requests_max: UPSTREAM_REQUESTS_MAX,
             cors_origins: vec!["*".to_owned()],
             service_keys,
+            in_process: None,
         }
     }
 

@@ -7,7 +7,7 @@
 //! 3. `routes.rs`: one table says which paths there are; anything else is 404 or 405.
 //! 4. `proxy.rs`: the token is verified. **Limits by user go here**, right after it.
 //! 5. `proxy.rs`: the body is read, headers that are for one hop are dropped (`headers.rs`), the request is passed on within
-//!    the deadline. **A breaker for each upstream goes around that call** (`upstream.rs`).
+//!    the deadline, if its service has not too many requests already (`upstream.rs`). There is no breaker: docs/adr/0007 says why.
 //! 6. `service-client`: repeats where that is safe, trace context, pooled connections.
 //!
 //! What must hold: a path reaches the route that the table says, or none; a request that may not be repeated is never
@@ -58,7 +58,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     for collector in retries.collectors() {
         metrics.register(collector)?;
     }
-    let upstreams = Upstreams::connect(&config, &retries)?;
+    let upstreams = Upstreams::connect(&config, &retries, &metrics)?;
     let verifier = Verifier::new(clock.clone());
     let health = Health::new(NAME, clock.clone());
     let workers = Workers::default();

@@ -106,6 +106,13 @@ fn no_answer(upstream: Upstream, error: &NoAnswer, limit: Duration) -> ApiError 
         NoAnswer::Failed(Failure::TimedOut, _) => too_late(limit),
         NoAnswer::Failed(Failure::Broken, _) => outcome_unknown(),
         NoAnswer::TooLarge => ApiError::internal(),
+        NoAnswer::TooMany => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Service unavailable",
+            "overloaded",
+        )
+        .message("The service has too many requests already; this one was not carried out")
+        .retry_after(1),
     }
 }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::body::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use http_server::Metrics;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use reqwest::{Request, Response, Url};
 use reqwest_middleware::ClientWithMiddleware;
 use service_client::{AfterUnclear, ConnectOptions, Failure, RetryCounters};
+use tokio::sync::Semaphore;
 
 use crate::Config;
 
@@ -41,6 +44,16 @@ impl Upstream {
         }
     }
 
+    /// Its part of what there is for each.
+    fn among<T>(self, [user, wallet, transaction, payment]: &[T; 4]) -> &T {
+        match self {
+            Upstream::User => user,
+            Upstream::Wallet => wallet,
+            Upstream::Transaction => transaction,
+            Upstream::Payment => payment,
+        }
+    }
+
     /// Where the service is, as the configuration has it.
     pub(crate) fn url(self, config: &Config) -> anyhow::Result<Url> {
         let (variable, text) = match self {
@@ -62,8 +75,13 @@ impl Upstream {
 pub(crate) struct Upstreams([Connection; 4]);
 
 impl Upstreams {
-    /// Connections that are made when they are first needed.
-    pub(crate) fn connect(config: &Config, retries: &RetryCounters) -> anyhow::Result<Upstreams> {
+    /// Connections that are made when they are first needed. `metrics` counts who is on the way to each, and who is not let in.
+    pub(crate) fn connect(
+        config: &Config,
+        retries: &RetryCounters,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Upstreams> {
+        let limits = LimitMetrics::register(metrics)?;
         let options = ConnectOptions {
             // The deadline of the request covers every attempt.
             timeout: Duration::MAX,
@@ -71,14 +89,21 @@ impl Upstreams {
         };
         let connect = |upstream: Upstream| {
             let base = upstream.url(config)?;
+            let (name, retries) = (upstream.name(), retries.of(upstream.name()));
+            let http = match &config.in_process {
+                None => service_client::connect(name, &options, retries)?,
+                Some(services) => {
+                    let routes = upstream.among(services).clone();
+                    service_client::connect_in_process(name, &options, retries, routes)?
+                }
+            };
             anyhow::Ok(Connection {
                 base_path: base.path().trim_end_matches('/').to_owned(),
                 base,
-                http: service_client::connect(
-                    upstream.name(),
-                    &options,
-                    retries.of(upstream.name()),
-                )?,
+                http,
+                places: Semaphore::new(config.upstream_requests_max.min(Semaphore::MAX_PERMITS)),
+                in_flight: limits.in_flight.with_label_values(&[name]),
+                turned_away: limits.turned_away.with_label_values(&[name]),
             })
         };
         Ok(Upstreams([
@@ -91,22 +116,61 @@ impl Upstreams {
 
     /// That of one service.
     pub(crate) fn of(&self, upstream: Upstream) -> &Connection {
-        let [user, wallet, transaction, payment] = &self.0;
-        match upstream {
-            Upstream::User => user,
-            Upstream::Wallet => wallet,
-            Upstream::Transaction => transaction,
-            Upstream::Payment => payment,
-        }
+        upstream.among(&self.0)
     }
 }
 
-/// A connection to one service, with a retry budget of its own.
+/// What is measured of the limit of requests for each service.
+struct LimitMetrics {
+    in_flight: IntGaugeVec,
+    turned_away: IntCounterVec,
+}
+
+impl LimitMetrics {
+    fn register(metrics: &Metrics) -> anyhow::Result<LimitMetrics> {
+        let in_flight = Opts::new(
+            "gateway_upstream_requests_in_flight",
+            "Requests that were passed on and are not answered yet.",
+        );
+        let turned_away = Opts::new(
+            "gateway_upstream_requests_turned_away_total",
+            "Requests that were not passed on because the service had too many already.",
+        );
+        let limits = LimitMetrics {
+            in_flight: IntGaugeVec::new(in_flight, &["upstream"])?,
+            turned_away: IntCounterVec::new(turned_away, &["upstream"])?,
+        };
+        metrics.register(limits.in_flight.clone())?;
+        metrics.register(limits.turned_away.clone())?;
+        Ok(limits)
+    }
+}
+
+/// A connection to one service, with a retry budget and a limit of requests of its own.
 pub(crate) struct Connection {
     base: Url,
     /// The path of `base`, without a slash at its end.
     base_path: String,
     http: ClientWithMiddleware,
+    places: Semaphore,
+    in_flight: IntGauge,
+    turned_away: IntCounter,
+}
+
+/// Counts a request for as long as it is there, however it ends.
+struct InFlight<'a>(&'a IntGauge);
+
+impl InFlight<'_> {
+    fn count(gauge: &IntGauge) -> InFlight<'_> {
+        gauge.inc();
+        InFlight(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// The whole answer of a service.
@@ -125,6 +189,8 @@ pub(crate) enum NoAnswer {
     Failed(Failure, #[source] reqwest_middleware::Error),
     #[error("the answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
+    #[error("the service has too many requests already")]
+    TooMany,
 }
 
 impl Connection {
@@ -142,8 +208,13 @@ impl Connection {
         (url.path().strip_prefix(self.base_path.as_str()) == Some(path)).then_some(url)
     }
 
-    /// Sends a request, again where that is safe, and reads the answer.
+    /// Sends a request, again where that is safe, and reads the answer. Who finds no place is told so at once.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, NoAnswer> {
+        let Ok(_place) = self.places.try_acquire() else {
+            self.turned_away.inc();
+            return Err(NoAnswer::TooMany);
+        };
+        let _counted = InFlight::count(&self.in_flight);
         let is_head = request.method() == Method::HEAD;
         let failed = |error| NoAnswer::Failed(Failure::of(&error), error);
         let mut response = self.http.execute(request).await.map_err(failed)?;

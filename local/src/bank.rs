@@ -50,14 +50,14 @@ impl Bank {
         };
         migrate(&home).await?;
         let keys = ServiceKeyConfig::from_secret(secret);
-        let services = build(&config, &home, &keys, addresses, &clock, &entropy).await?;
-
-        let stop = CancellationToken::new();
-        let mut servers = JoinSet::new();
         let http = HttpConfig {
             bind: config.bind,
             ..HttpConfig::default()
         };
+        let services = build(&config, &http, &home, &keys, addresses, &clock, &entropy).await?;
+
+        let stop = CancellationToken::new();
+        let mut servers = JoinSet::new();
         for (service, listener) in services.into_iter().zip(listeners) {
             servers.spawn(http_server::serve(
                 service,
@@ -161,6 +161,7 @@ async fn migrate(home: &Home) -> anyhow::Result<()> {
 
 async fn build(
     config: &Config,
+    http: &HttpConfig,
     home: &Home,
     keys: &ServiceKeyConfig,
     addresses: [SocketAddr; 5],
@@ -193,15 +194,21 @@ async fn build(
         user_service_url: user_url,
         wallet_service_url: wallet_url,
     };
-    let gateway = gateway::Config {
-        request_timeout: config.request_timeout,
-        ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())
-    };
-    Ok([
-        gateway::build(gateway, clock.clone(), entropy.clone()).await?,
+    let services = [
         user::build(user, clock.clone(), entropy.clone()).await?,
         wallet::build(wallet, clock.clone(), entropy.clone()).await?,
         transaction::build(transaction, clock.clone(), entropy.clone()).await?,
         payment::build(payment, clock.clone(), entropy.clone()).await?,
-    ])
+    ];
+    let routes = services
+        .each_ref()
+        .map(|service| service.app(http.deadline));
+    let gateway = gateway::Config {
+        request_timeout: config.request_timeout,
+        in_process: (!config.over_http).then_some(routes),
+        ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())
+    };
+    let gateway = gateway::build(gateway, clock.clone(), entropy.clone()).await?;
+    let [user, wallet, transaction, payment] = services;
+    Ok([gateway, user, wallet, transaction, payment])
 }

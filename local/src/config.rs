@@ -36,6 +36,9 @@ pub struct Config {
     /// Seconds that a request may take at the gateway, retries included
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = http_server::seconds)]
     pub request_timeout: std::time::Duration,
+    /// Whether the gateway passes requests on through the services' ports, as it does where they are processes of their own
+    #[arg(skip)]
+    pub over_http: bool,
 }
 
 impl Config {
@@ -57,6 +60,7 @@ impl Config {
             admin_email: None,
             admin_password: None,
             request_timeout: std::time::Duration::from_secs(5),
+            over_http: false,
         }
     }
 }

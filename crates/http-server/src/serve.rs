@@ -114,6 +114,13 @@ pub struct Service {
     pub workers: Workers,
 }
 
+impl Service {
+    /// Its routes with the probes, and with what happens around every request, which may take as long as `deadline`.
+    pub fn app(&self, deadline: Duration) -> Router {
+        layers::app(self, deadline)
+    }
+}
+
 /// Serves until `stop` is cancelled, then ends in order. Returns when everything has ended.
 pub async fn serve(
     service: Service,
@@ -121,7 +128,7 @@ pub async fn serve(
     config: HttpConfig,
     stop: CancellationToken,
 ) {
-    let app = layers::app(&service, config.deadline);
+    let app = service.app(config.deadline);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(config.max_connections));
     let accepting = accept(&listener, &app, &config, &graceful, &places);

@@ -5,6 +5,7 @@
 
 mod call;
 mod failure;
+mod in_process;
 mod retry;
 mod trace;
 
@@ -14,6 +15,7 @@ pub use retry::{AfterUnclear, Repeatable, RetryCounters, RetryMetrics};
 
 use std::time::Duration;
 
+use axum::Router;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
 /// Idle connections kept to one upstream. More than it may have requests open at once would only hold sockets.
@@ -47,11 +49,30 @@ pub fn connect(
     options: &ConnectOptions,
     metrics: RetryMetrics,
 ) -> anyhow::Result<ClientWithMiddleware> {
+    Ok(client(service, options, metrics)?.build())
+}
+
+/// The same for an upstream that is in this process: its routes are called instead of its address. Timeouts of `options` do not
+/// hold; deadlines of the caller and of the upstream do.
+pub fn connect_in_process(
+    service: &'static str,
+    options: &ConnectOptions,
+    metrics: RetryMetrics,
+    routes: Router,
+) -> anyhow::Result<ClientWithMiddleware> {
+    let client = client(service, options, metrics)?;
+    Ok(client.with(in_process::CallRoutes(routes)).build())
+}
+
+fn client(
+    service: &'static str,
+    options: &ConnectOptions,
+    metrics: RetryMetrics,
+) -> anyhow::Result<ClientBuilder> {
     Ok(ClientBuilder::new(connect_without_retries(options)?)
         .with(retry::RetryWhereSafe::new(metrics))
         .with(trace::PropagateTrace { service })
-        .with(retry::NoteUnclear)
-        .build())
+        .with(retry::NoteUnclear))
 }
 
 /// The connections alone, for a question whose first answer counts, such as whether a service is healthy.

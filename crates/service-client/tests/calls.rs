@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth::{ServiceIdentity, ServiceKeys};
+use axum::Router;
 use clock::Clock;
-use http::{Extensions, Method};
+use http::{Extensions, HeaderMap, Method, StatusCode};
 use reqwest::{Request, Response};
 use service_client::{
     CallError, ConnectOptions, Failure, Repeatable, RetryMetrics, ServiceClient, connect,
+    connect_in_process,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -271,4 +273,46 @@ async fn a_caller_learns_how_its_call_failed() {
 
     let peer = Peer::start(&[Does::Answers(200, r#"{"a":1}"#)]).await;
     assert_eq!(ask(&peer).await.unwrap()["a"], 1);
+}
+
+#[tokio::test]
+async fn a_service_in_the_same_process_gets_what_is_sent_and_is_asked_again_where_that_is_safe() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = requests.clone();
+    let echo = async move |request: axum::extract::Request| {
+        let number = counted.fetch_add(1, Ordering::SeqCst);
+        if number == 0 {
+            return (
+                StatusCode::SERVICE_UNAVAILABLE,
+                HeaderMap::new(),
+                String::new(),
+            );
+        }
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 1024).await.unwrap();
+        let text = format!(
+            "{} {} {}",
+            head.method,
+            head.uri.path(),
+            body.escape_ascii()
+        );
+        (StatusCode::CREATED, head.headers, text)
+    };
+    let routes = Router::new().fallback(echo);
+    // Nobody listens there.
+    let url = "http://127.0.0.1:1/payments/pay";
+    let metrics = RetryMetrics::unregistered();
+    let http = connect_in_process("peer", &options(), metrics.clone(), routes).unwrap();
+    let answer = http
+        .post(url)
+        .header("idempotency-key", "k")
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.headers()["idempotency-key"], "k");
+    assert_eq!(answer.text().await.unwrap(), "POST /payments/pay {}");
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
+    assert_eq!(metrics.retries.get(), 1);
 }

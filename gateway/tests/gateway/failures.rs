@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
-use testing::TestClient;
+use testing::{TestClient, wait_until};
 
 use crate::world::{SHORT, World, breaking, nobody, token};
 
 const WALLETS: &str = "/api/v1/wallets";
+const TOP_UP: &str = "/api/v1/wallets/1/topup";
 const PAY: &str = "/api/v1/payments/pay";
 
 #[tokio::test]
@@ -48,6 +49,49 @@ async fn a_service_that_does_not_answer() {
         1,
         "what ran out of time is not repeated"
     );
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_does_not_take_every_place() {
+    let world = World::with(|config| config.upstream_requests_max = 2).await;
+    let wallets = world.service("wallet-service");
+    wallets.answers(|_| std::future::pending());
+    let user = world.user();
+    let metrics = async || world.client.get("/metrics").await.text();
+    let waiting = |count| {
+        format!("gateway_upstream_requests_in_flight{{upstream=\"wallet-service\"}} {count}\n")
+    };
+    let others = async {
+        wait_until("two wait", async || metrics().await.contains(&waiting(2))).await;
+        let answer = user.post(TOP_UP, json!({"amount": 1})).await;
+        let body = answer.expect_error(503, "Service unavailable");
+        assert_eq!(body["code"], "overloaded");
+        assert_eq!(answer.headers["retry-after"], "1");
+        assert!(metrics().await.contains(
+            "gateway_upstream_requests_turned_away_total{upstream=\"wallet-service\"} 1\n"
+        ));
+        let reached = wallets.take();
+        assert!(
+            reached.iter().all(|request| request.method == "GET"),
+            "{reached:?}"
+        );
+        user.get("/api/v1/payments").await.expect(200);
+    };
+    tokio::select! {
+        _ = user.get(WALLETS) => panic!("nobody answers"),
+        _ = user.get(WALLETS) => panic!("nobody answers"),
+        () = others => {}
+    }
+    wait_until("nobody waits", async || {
+        metrics().await.contains(&waiting(0))
+    })
+    .await;
+    wallets.answers(async |_| StatusCode::OK.into_response());
+    // Their places are free again.
+    world
+        .service("wallet-service")
+        .answers(async |_| "{}".into_response());
+    user.get(WALLETS).await.expect(200);
 }
 
 #[tokio::test]

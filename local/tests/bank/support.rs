@@ -28,6 +28,8 @@ impl TestBank {
         let config = Config {
             database_url: (database.backend == "postgres").then(|| database.config("any").url),
             demo_data: true,
+            // One of each: through the services' ports, and within the process.
+            over_http: database.backend == "postgres",
             admin_email: Some("admin@example.com".to_owned()),
             admin_password: Some("a long password".to_owned()),
             ..Config::on_free_ports(folder.path().join("data"), testing::SECRET)
