@@ -90,6 +90,31 @@ async fn what_follows_the_ledger_is_compared_with_it() {
 }
 
 #[tokio::test]
+async fn sums_that_have_reached_the_end_are_compared_too() {
+    for bank in every_bank().await {
+        let database = local::Home::new(&bank.config).database("transaction");
+        // Recorded by services: three of 2^62, which together are more than 63 bits, and one withdrawal.
+        execute(
+            &database,
+            "insert into history (id, user_id, wallet_id, kind, amount, currency, description, created_at)
+             values (4503599627370496, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
+                    (4503599627370497, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
+                    (4503599627370498, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
+                    (4503599627370499, 77, 7, 5, 5000000000, 'IDR', 'x', 0)",
+        )
+        .await;
+        let kept =
+            "insert into totals values (77, 'IDR', 4, 9223372036854775807, 0, 0, 0, 5000000000)";
+        execute(&database, kept).await;
+        bank.assert_whole().await;
+        let changed = "update totals set topup = topup - 1 where user_id = 77";
+        execute(&database, changed).await;
+        let (whole, report) = verify(&bank, None).await;
+        assert!(!whole && report.contains("the sums of user 77"), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn a_receipt_belongs_to_the_ledger_that_gave_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("receipt.json");

@@ -8,31 +8,82 @@ use store::{on_read, sqlx};
 use super::{Error, Row, Store, columns, currency, movement};
 use crate::domain::{FIRST_RECORDED_ID, Movement, Totals};
 
-/// The position, whether the row is of `totals` (0) or a sum of recorded entries (1), user, currency, and the sums.
+/// One half of a sum.
+type Half = Option<i64>;
+
+/// The position, whether the row is of `totals` (0) or a sum of recorded entries (1), user, currency, how many entries, and the
+/// upper and lower halves of the sums of top-ups, payments, sent and received transfers, and withdrawals.
 type SumsRow = (
     i64,
     Option<i32>,
     Option<i64>,
     Option<String>,
     Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
+    Half,
+    Half,
+    Half,
+    Half,
+    Half,
+    Half,
+    Half,
+    Half,
+    Half,
+    Half,
 );
 
+/// The upper and the lower half of a sum that is kept.
+macro_rules! kept {
+    ($column:literal) => {
+        concat!($column, " >> 32, ", $column, " & 4294967295")
+    };
+}
+
+/// The upper and the lower half of what entries of a kind add up to. Each is summed apart: neither can leave 64 bits.
+macro_rules! summed {
+    ($kind:literal) => {
+        concat!(
+            "cast(sum(case when kind = ",
+            $kind,
+            " then amount >> 32 else 0 end) as bigint), cast(sum(case when kind = ",
+            $kind,
+            " then amount & 4294967295 else 0 end) as bigint)"
+        )
+    };
+}
+
 /// One statement sees one state. Recorded entries have no kind 4.
-const SUMS: &str = "
-    select p.seq, s.recorded, s.user_id, s.currency, s.entries, s.topup, s.payment, s.sent, s.received, s.withdrawal
-    from feed_position p left join (
-        select 0 as recorded, user_id, currency, entries, topup, payment, sent, received, withdrawal from totals
-        union all
-        select 1, user_id, currency, count(*), cast(sum(case when kind = 1 then amount else 0 end) as bigint),
-            cast(sum(case when kind = 2 then amount else 0 end) as bigint), cast(sum(case when kind = 3 then amount else 0 end) as bigint),
-            cast(sum(case when kind = 4 then amount else 0 end) as bigint), cast(sum(case when kind = 5 then amount else 0 end) as bigint)
-        from history where id >= $1 group by user_id, currency
-    ) s on true";
+const SUMS: &str = concat!(
+    "select p.seq, s.* from feed_position p left join (
+        select 0 as recorded, user_id, currency, entries, ",
+    kept!("topup"),
+    ", ",
+    kept!("payment"),
+    ", ",
+    kept!("sent"),
+    ", ",
+    kept!("received"),
+    ", ",
+    kept!("withdrawal"),
+    " from totals union all select 1, user_id, currency, count(*), ",
+    summed!(1),
+    ", ",
+    summed!(2),
+    ", ",
+    summed!(3),
+    ", ",
+    summed!(4),
+    ", ",
+    summed!(5),
+    " from history where id >= $1 group by user_id, currency
+    ) s on true"
+);
+
+/// A sum of its halves. One that reaches the end stays there, as those that are kept do.
+fn whole(upper: Half, lower: Half) -> i64 {
+    let half = |half: Half| i128::from(half.unwrap_or_default());
+    let sum = (half(upper) << 32) + half(lower);
+    i64::try_from(sum).unwrap_or(i64::MAX)
+}
 
 type Sums = BTreeMap<(i64, Currency), Totals>;
 
@@ -50,11 +101,11 @@ impl Store {
             };
             let totals = Totals {
                 entries: row.4.unwrap_or_default(),
-                topup: row.5.unwrap_or_default(),
-                payment: row.6.unwrap_or_default(),
-                sent: row.7.unwrap_or_default(),
-                received: row.8.unwrap_or_default(),
-                withdrawal: row.9.unwrap_or_default(),
+                topup: whole(row.5, row.6),
+                payment: whole(row.7, row.8),
+                sent: whole(row.9, row.10),
+                received: whole(row.11, row.12),
+                withdrawal: whole(row.13, row.14),
             };
             let sums = if is_recorded == 1 {
                 &mut recorded
