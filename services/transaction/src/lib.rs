@@ -5,10 +5,11 @@
 //! Beside the log, services may record entries of history that moved no money here; they are marked as such.
 //!
 //! A read walks from `routes` to `store`, which `model` keeps at the head of the log; what an entry means is in `domain`,
-//! what clients write and read in `wire`.
+//! what clients write and read in `wire`. Between the two, `kept` remembers pages for as long as nothing is new in them.
 
 mod config;
 mod domain;
+mod kept;
 mod model;
 mod routes;
 mod store;
@@ -101,17 +102,18 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
         FollowerMetrics::register(&metrics)?,
     );
     workers.spawn(|stop| following.run(stop));
+    let pages = kept::KeptPages::new(database.clone(), &metrics)?;
 
     Ok(Service {
         name: NAME,
         own_health: false,
-        health: health(clock.clone(), database.clone(), verifier.clone()),
+        health: health(clock.clone(), database, verifier.clone()),
         metrics,
         workers,
         router: routes::router(routes::App::new(routes::Parts {
             follower,
             ledger,
-            pages: store::Pages::new(database),
+            pages,
             store,
             verifier,
             service_keys,

@@ -21,7 +21,8 @@ use utoipa_axum::routes;
 use wallet_api::LedgerClient;
 
 use crate::domain::{Movement, Wallet};
-use crate::store::{Cursor, Key, Owner, Pages, Place, Recorded, Store};
+use crate::kept::{KeptPages, PageBody};
+use crate::store::{Cursor, Key, Place, Recorded, Store};
 use crate::wire::{
     RecordRequest, StatsBody, StatsQuery, TransactionBody, TransactionsBody, invalid_wallet,
 };
@@ -35,7 +36,7 @@ pub(crate) struct Parts {
     pub(crate) follower: Follower,
     pub(crate) ledger: LedgerClient,
     pub(crate) store: Store,
-    pub(crate) pages: Pages,
+    pub(crate) pages: KeptPages,
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
     pub(crate) clock: Clock,
@@ -69,6 +70,9 @@ impl FromRef<App> for ServiceKeys {
 
 /// An answer that says how fresh it is.
 type Fresh<T> = Result<(Freshness, Json<T>), (Freshness, ApiError)>;
+
+/// The same of a page, which is JSON already.
+type FreshPage = Result<(Freshness, PageBody), (Freshness, ApiError)>;
 
 /// Every route.
 pub(crate) fn router(app: App) -> Router {
@@ -117,9 +121,10 @@ fn documented() -> OpenApiRouter<App> {
         (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
     )
 )]
-async fn list(State(app): State<App>, caller: Caller, page: Page) -> Fresh<TransactionsBody> {
+async fn list(State(app): State<App>, caller: Caller, page: Page) -> FreshPage {
     let freshness = app.follower.freshness().await;
-    freshness.answer(app.history(caller.user_id.0, None, page).await)
+    let transactions = app.history(caller.user_id.0, None, page, freshness);
+    freshness.answer(transactions.await)
 }
 
 /// Shows one of the caller's transactions
@@ -167,11 +172,11 @@ async fn of_wallet(
     caller: Caller,
     wallet_id: PathId,
     page: Page,
-) -> Fresh<TransactionsBody> {
+) -> FreshPage {
     let freshness = app.follower.freshness().await;
     let transactions = async {
         let wallet = app.own_wallet(caller.user_id.0, wallet_id).await?;
-        app.history(wallet.user_id, Some(wallet.wallet_id), page)
+        app.history(wallet.user_id, Some(wallet.wallet_id), page, freshness)
             .await
     };
     freshness.answer(transactions.await)
@@ -257,7 +262,8 @@ impl App {
         user_id: i64,
         wallet_id: Option<i64>,
         page: Page,
-    ) -> Result<Json<TransactionsBody>, ApiError> {
+        freshness: Freshness,
+    ) -> Result<PageBody, ApiError> {
         let after = match page.before {
             i64::MAX => Cursor::NEWEST,
             id => self.store.cursor(user_id, id).await?.ok_or_else(|| {
@@ -267,14 +273,12 @@ impl App {
             })?,
         };
         let place = Place {
-            owner: wallet_id.map_or(Owner::User(user_id), Owner::Wallet),
+            user_id,
+            wallet_id,
             after,
             limit: page.limit,
         };
-        let rows = self.pages.read(place).await?;
-        let next = page.next(rows.iter().map(|row| row.id));
-        let transactions = rows.iter().map(Into::into).collect();
-        Ok(Json(TransactionsBody { transactions, next }))
+        self.pages.read(place, freshness).await
     }
 
     async fn own_movement(&self, user_id: i64, id: PathId) -> Result<Movement, ApiError> {

@@ -4,10 +4,12 @@ mod pages;
 mod postgres;
 mod record;
 mod sqlite;
+mod versions;
 mod whole;
 
-pub(crate) use pages::{Owner, Pages, Place};
+pub(crate) use pages::{Pages, Place};
 pub(crate) use record::{Key, Recorded};
+pub(crate) use versions::{Version, Versions};
 
 use api_error::ApiError;
 use clock::Timestamp;

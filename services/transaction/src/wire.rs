@@ -3,7 +3,7 @@
 use api_error::ApiError;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use http_server::{FIELD_CHARS_MAX, Field, text};
+use http_server::{FIELD_CHARS_MAX, Field, Page, text};
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -207,6 +207,18 @@ pub(crate) struct TransactionsBody {
     /// What `before` is for the next page; missing on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<i64>,
+}
+
+impl TransactionsBody {
+    /// The page with these rows, which are at most `limit`.
+    pub(crate) fn of(rows: &[Movement], limit: i64) -> TransactionsBody {
+        // Where it begins does not matter to what comes after it.
+        let before = i64::MAX;
+        TransactionsBody {
+            transactions: rows.iter().map(Into::into).collect(),
+            next: Page { limit, before }.next(rows.iter().map(|row| row.id)),
+        }
+    }
 }
 
 /// What the caller's transactions of one currency sum up to. A sum that reaches 2^63 - 1 stays there.

@@ -11,35 +11,38 @@ use store::sqlx::sqlite::SqlitePool;
 use store::sqlx::{self, FromRow as _, Row as _};
 use store::{Database, Together};
 
+use super::versions::{Version, of_user, version_of};
 use super::{Cursor, Row, columns, movement};
 use crate::domain::Movement;
 
 /// Pages that are read at once at most; a page has at most [`http_server::Page::LIMIT_MAX`] rows.
 const TOGETHER_MAX: usize = 32;
 
-/// What a page is a part of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Owner {
-    /// Everything that a user's wallets went through.
-    User(i64),
-    /// What one wallet went through.
-    Wallet(i64),
-}
-
 /// Whose page, where it begins, and how long it is at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
-    pub(crate) owner: Owner,
+    pub(crate) user_id: i64,
+    /// Only what this one of the user's wallets went through; without it, what all of them did.
+    pub(crate) wallet_id: Option<i64>,
     pub(crate) after: Cursor,
     pub(crate) limit: i64,
 }
 
-/// Some pages, each with the newest row first.
-type Read = HashMap<Place, Arc<[Movement]>>;
+/// What is at a place.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The newest first.
+    pub(crate) rows: Vec<Movement>,
+    /// The version of the user's history that the rows are of, or one before it; unknown where there is no row.
+    pub(crate) version: Option<Version>,
+}
+
+/// Some pages.
+type Read = HashMap<Place, Arc<Found>>;
 
 /// Reads pages. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Pages(Together<Place, Arc<[Movement]>>);
+pub(crate) struct Pages(Together<Place, Arc<Found>>);
 
 impl Pages {
     /// Pages of the history in this database.
@@ -55,8 +58,8 @@ impl Pages {
         }))
     }
 
-    /// The rows at this place, the newest first.
-    pub(crate) async fn read(&self, place: Place) -> Result<Arc<[Movement]>, ApiError> {
+    /// What is at this place.
+    pub(crate) async fn read(&self, place: Place) -> Result<Arc<Found>, ApiError> {
         // Why not is logged where it is read.
         let page = self.0.get(place).await;
         let page = page.map_err(|_| ApiError::unavailable("The database does not answer"))?;
@@ -64,35 +67,43 @@ impl Pages {
     }
 }
 
-/// Pages of wallets, with the number of the place in the arrays.
+/// The places, with their number in the arrays, and beside each the version of the user's history: one statement sees one state.
+macro_rules! places {
+    () => {
+        concat!(
+            "select h.*, v.n, t.version
+            from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) with ordinality
+                v (user_id, wallet_id, created_at, id, rows, n),
+            lateral (",
+            version_of!("v.user_id"),
+            ") t, "
+        )
+    };
+}
+
+/// Pages of wallets.
 const OF_WALLETS: &str = concat!(
-    "select h.*, v.n
-    from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[]) with ordinality v (owner, created_at, id, rows, n),
-    lateral (select ",
+    places!(),
+    "lateral (select ",
     columns!(),
-    " from history where wallet_id = v.owner and (created_at, id) < (v.created_at, v.id)
+    " from history where wallet_id = v.wallet_id and (created_at, id) < (v.created_at, v.id)
     order by created_at desc, id desc limit v.rows) h"
 );
 
 /// Pages of users: of what each of their wallets has, the newest.
 const OF_USERS: &str = concat!(
-    "select h.*, v.n
-    from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[]) with ordinality v (owner, created_at, id, rows, n),
-    lateral (select p.* from wallets w, lateral (select ",
+    places!(),
+    "lateral (select p.* from wallets w, lateral (select ",
     columns!(),
     " from history where wallet_id = w.wallet_id and (created_at, id) < (v.created_at, v.id)
         order by created_at desc, id desc limit v.rows) p
-    where w.user_id = v.owner order by p.created_at desc, p.id desc limit v.rows) h"
+    where w.user_id = v.user_id order by p.created_at desc, p.id desc limit v.rows) h"
 );
 
 async fn from_postgres(pool: &PgPool, places: Vec<Place>) -> sqlx::Result<Read> {
-    let (mut of_users, mut of_wallets) = (Vec::new(), Vec::new());
-    for place in places {
-        match place.owner {
-            Owner::User(id) => of_users.push((id, place)),
-            Owner::Wallet(id) => of_wallets.push((id, place)),
-        }
-    }
+    let (of_wallets, of_users) = places
+        .into_iter()
+        .partition(|place| place.wallet_id.is_some());
     let (mut pages, more) = try_join(
         many(pool, OF_USERS, of_users),
         many(pool, OF_WALLETS, of_wallets),
@@ -102,31 +113,34 @@ async fn from_postgres(pool: &PgPool, places: Vec<Place>) -> sqlx::Result<Read> 
     Ok(pages)
 }
 
-async fn many(pool: &PgPool, sql: &'static str, places: Vec<(i64, Place)>) -> sqlx::Result<Read> {
+async fn many(pool: &PgPool, sql: &'static str, places: Vec<Place>) -> sqlx::Result<Read> {
     if places.is_empty() {
         return Ok(Read::new());
     }
-    let column = |field: fn(&(i64, Place)) -> i64| places.iter().map(field).collect::<Vec<_>>();
+    let column = |field: fn(&Place) -> i64| places.iter().map(field).collect::<Vec<_>>();
+    let wallets: Vec<_> = places.iter().map(|place| place.wallet_id).collect();
     let rows = sqlx::query(sql)
-        .bind(column(|(owner, _)| *owner))
-        .bind(column(|(_, place)| place.after.created_at))
-        .bind(column(|(_, place)| place.after.id))
-        .bind(column(|(_, place)| place.limit))
+        .bind(column(|place| place.user_id))
+        .bind(wallets)
+        .bind(column(|place| place.after.created_at))
+        .bind(column(|place| place.after.id))
+        .bind(column(|place| place.limit))
         .fetch_all(pool)
         .await?;
-    let mut pages: Vec<Vec<Movement>> = vec![Vec::new(); places.len()];
+    let mut pages: Vec<Found> = places.iter().map(|_| Found::default()).collect();
     for row in rows {
         let number: i64 = row.try_get("n")?;
         let index = usize::try_from(number.saturating_sub(1)).ok();
         let page = index.and_then(|index| pages.get_mut(index));
-        page.ok_or(sqlx::Error::RowNotFound)?
-            .push(movement(Row::from_row(&row)?)?);
+        let page = page.ok_or(sqlx::Error::RowNotFound)?;
+        page.rows.push(movement(Row::from_row(&row)?)?);
+        page.version = row.try_get::<Option<i64>, _>("version")?.map(Version);
     }
     let pages = places.into_iter().zip(pages);
-    let sorted = pages.map(|((_, place), mut page)| {
+    let sorted = pages.map(|(place, mut page)| {
         // They come in order, but nobody promises that they do.
-        newest_first(&mut page);
-        (place, page.into())
+        newest_first(&mut page.rows);
+        (place, Arc::new(page))
     });
     Ok(sorted.collect())
 }
@@ -141,30 +155,32 @@ const WALLETS: &str = "select wallet_id from wallets where user_id = $1";
 
 /// Its queries have no way to go: one for each page, one beside the other.
 async fn from_sqlite(pool: &SqlitePool, places: Vec<Place>) -> sqlx::Result<Read> {
-    let one = async |place: Place| -> sqlx::Result<(Place, Arc<[Movement]>)> {
-        let wallets: Vec<i64> = match place.owner {
-            Owner::Wallet(id) => vec![id],
-            Owner::User(id) => {
-                let wallets = sqlx::query_scalar(WALLETS).bind(id);
+    let one = async |place: Place| -> sqlx::Result<(Place, Arc<Found>)> {
+        // Before the rows: they may then be newer than it, and never older.
+        let version = of_user(pool, place.user_id).await?;
+        let wallets: Vec<i64> = match place.wallet_id {
+            Some(id) => vec![id],
+            None => {
+                let wallets = sqlx::query_scalar(WALLETS).bind(place.user_id);
                 wallets.fetch_all(pool).await?
             }
         };
-        let mut page = Vec::new();
+        let mut rows = Vec::new();
         for wallet in wallets {
-            let rows: Vec<Row> = sqlx::query_as(OF_WALLET)
+            let of_wallet: Vec<Row> = sqlx::query_as(OF_WALLET)
                 .bind(wallet)
                 .bind(place.after.created_at)
                 .bind(place.after.id)
                 .bind(place.limit)
                 .fetch_all(pool)
                 .await?;
-            for row in rows {
-                page.push(movement(row)?);
+            for row in of_wallet {
+                rows.push(movement(row)?);
             }
         }
-        newest_first(&mut page);
-        page.truncate(usize::try_from(place.limit).unwrap_or_default());
-        Ok((place, page.into()))
+        newest_first(&mut rows);
+        rows.truncate(usize::try_from(place.limit).unwrap_or_default());
+        Ok((place, Arc::new(Found { rows, version })))
     };
     let pages = try_join_all(places.into_iter().map(one)).await?;
     Ok(pages.into_iter().collect())

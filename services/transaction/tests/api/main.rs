@@ -7,6 +7,7 @@
 mod faults;
 mod history;
 mod input;
+mod kept;
 mod past;
 mod receipts;
 mod record;
