@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::ServiceIdentity;
 use clock::{Clock, Entropy};
 use http_server::{Metrics, Workers};
 use money::{Amount, Currency};
 use store::{Database, DatabaseConfig};
-use wallet::ledger::{Ledger, LedgerMetrics};
+use wallet::ledger::{Ledger, LedgerMetrics, Peers};
 use wallet::store::{STEPS, SqlStore};
 use wallet_api::{ORDERS_MAX, Operation, Order, Outcome, Uuid};
 
@@ -30,15 +31,31 @@ pub(crate) fn config(url: &str) -> DatabaseConfig {
 
 /// A ledger over a database, with its writer.
 pub(crate) async fn open(config: &DatabaseConfig) -> anyhow::Result<(Ledger, Workers)> {
+    open_among(config, None).await
+}
+
+/// The same for one of several processes, whose name to the others comes with how it proves who it is.
+pub(crate) async fn open_among(
+    config: &DatabaseConfig,
+    peer: Option<(String, ServiceIdentity)>,
+) -> anyhow::Result<(Ledger, Workers)> {
     let database = Database::open(config).await?;
     database.migrate(config, STEPS).await?;
     let workers = Workers::default();
     let metrics = LedgerMetrics::register(&Metrics::new()?)?;
-    let store = Arc::new(SqlStore::new(database));
-    Ok((
-        Ledger::start(store, Clock::system(), Entropy::system(), metrics, &workers),
-        workers,
-    ))
+    let mut store = SqlStore::new(database);
+    if let Some((url, _)) = &peer {
+        store = store.written_by(url);
+    }
+    let ledger = Ledger::start(
+        Arc::new(store),
+        Clock::system(),
+        Entropy::system(),
+        metrics,
+        peer.map(|(url, identity)| Peers::new(url, identity)),
+        &workers,
+    );
+    Ok((ledger, workers))
 }
 
 /// Opens a wallet for each of the users 1 to `accounts`, whose id is the user's, and fills it.
@@ -120,12 +137,15 @@ impl Bench {
 
     /// A writer of a ledger that has these accounts already.
     pub(crate) async fn attach(url: &str, accounts: i64) -> anyhow::Result<Bench> {
-        let (ledger, workers) = open(&config(url)).await?;
-        Ok(Bench {
+        Ok(Bench::over(open(&config(url)).await?, accounts))
+    }
+
+    pub(crate) fn over((ledger, workers): (Ledger, Workers), accounts: i64) -> Bench {
+        Bench {
             ledger,
             workers,
             accounts,
-        })
+        }
     }
 
     pub(crate) async fn measure(

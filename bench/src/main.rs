@@ -49,7 +49,11 @@ enum What {
     /// Payments in the local mode, on SQLite
     Local,
     /// Two wallet processes on one PostgreSQL, compared with one
-    Replicas,
+    Replicas {
+        /// Have both write, instead of one passing its orders on to the other
+        #[arg(long)]
+        each_writes: bool,
+    },
     /// How long a payment takes, at fixed rates
     Latency {
         /// Make each of PostgreSQL's fsyncs a millisecond longer
@@ -126,7 +130,7 @@ fn main() -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match cli.what {
             What::Ledger | What::Payments | What::Local => ratios(&cli).await,
-            What::Replicas => replicas::run(&cli).await,
+            What::Replicas { each_writes } => replicas::run(&cli, each_writes).await,
             What::Latency { slow_disk } => latency::run(&cli, slow_disk).await,
             What::Reads => reads::run(&cli).await,
             What::Size {

@@ -1,11 +1,15 @@
-//! Two processes that write one ledger, compared with one that does it alone. Each remembers balances, and each learns from the
-//! log what the other one wrote.
+//! Two processes of one ledger, compared with one alone. The one that is not the last to write passes its orders on to the other over
+//! HTTP, as the wallet service does; with `--each-writes` both write, remember balances, and learn from the log what the
+//! other wrote.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use testing::DurablePostgres;
+use auth::{ServiceIdentity, ServiceKeyConfig, Verifier};
+use clock::Clock;
+use testing::{DurablePostgres, free_ports};
+use tokio::net::TcpListener;
 
 use crate::report::{self, Report};
 use crate::{Cli, Load, ledger};
@@ -21,17 +25,36 @@ pub(crate) struct Writer {
     load: Load,
     waiting: usize,
     seconds: u64,
+    /// Where it takes orders from the others; 0 where it does not
+    port: u16,
 }
 
 impl Writer {
     /// Writes, and prints how many movements a second it made.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         use std::io::Write as _;
-        let bench = ledger::Bench::attach(&self.url, self.accounts).await?;
+        let bench = match self.port {
+            0 => ledger::Bench::attach(&self.url, self.accounts).await?,
+            port => self.among_others(port).await?,
+        };
         let span = Duration::from_secs(self.seconds);
         let rate = bench.measure(self.load, self.waiting, span).await?;
         bench.finish().await?;
         Ok(writeln!(std::io::stdout(), "{rate}")?)
+    }
+
+    /// A ledger that others pass orders on to, and that passes its own on.
+    async fn among_others(&self, port: u16) -> anyhow::Result<ledger::Bench> {
+        let secret = "a secret of the benchmark, longer than 32 bytes";
+        let keys = ServiceKeyConfig::from_secret(secret).service_keys(Clock::system())?;
+        let identity = ServiceIdentity::new(wallet_api::SERVICE, keys.clone());
+        let peer = (format!("http://127.0.0.1:{port}"), identity);
+        let (ledger, workers) = ledger::open_among(&ledger::config(&self.url), Some(peer)).await?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let verifier = Verifier::new(Clock::system());
+        let router = wallet::orders_router(ledger.clone(), keys, verifier);
+        tokio::spawn(async { axum::serve(listener, router).await });
+        Ok(ledger::Bench::over((ledger, workers), self.accounts))
     }
 
     fn start(&self) -> anyhow::Result<std::process::Child> {
@@ -44,18 +67,22 @@ impl Writer {
             })
             .arg(self.waiting.to_string())
             .arg(self.seconds.to_string())
+            .arg(self.port.to_string())
             .stdout(Stdio::piped())
             .spawn()?)
     }
 }
 
-/// Movements a second of so many processes together.
-fn rate(processes: usize, waiting: usize, writer: &Writer) -> anyhow::Result<f64> {
-    let writer = Writer {
-        waiting: waiting / processes,
-        ..writer.clone()
-    };
-    let running = (0..processes).map(|_| writer.start());
+/// Movements a second of the processes that listen on these ports, together.
+fn rate(ports: &[u16], writer: &Writer) -> anyhow::Result<f64> {
+    let running = ports.iter().map(|port| {
+        let one = Writer {
+            waiting: writer.waiting / ports.len(),
+            port: *port,
+            ..writer.clone()
+        };
+        one.start()
+    });
     let running = running.collect::<anyhow::Result<Vec<_>>>()?;
     let mut sum = 0.0;
     for process in running {
@@ -67,7 +94,7 @@ fn rate(processes: usize, waiting: usize, writer: &Writer) -> anyhow::Result<f64
     Ok(sum)
 }
 
-pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
+pub(crate) async fn run(cli: &Cli, each_writes: bool) -> anyhow::Result<()> {
     let postgres = DurablePostgres::start().await?;
     let bench = ledger::Bench::prepare(&postgres.url(), cli.accounts).await?;
     bench.finish().await?;
@@ -81,14 +108,16 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
                     load,
                     waiting,
                     seconds: cli.seconds,
+                    port: 0,
                 };
                 report::say(&format!(
                     "round {round} of {}: one process and two, {waiting} waiting, {}",
                     cli.rounds,
                     load.name()
                 ));
-                let alone = rate(1, waiting, &writer)?;
-                let together = rate(2, waiting, &writer)?;
+                let ports = if each_writes { [0, 0] } else { free_ports() };
+                let alone = rate(&[0], &writer)?;
+                let together = rate(&ports, &writer)?;
                 let name = format!("ledger, two processes, {waiting} waiting");
                 report.add(&name, load, together, alone);
             }

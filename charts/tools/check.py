@@ -16,7 +16,7 @@ import yaml
 
 import check_monitoring  # noqa: F401, its checks are among those that are run
 import check_network  # noqa: F401
-from rendering import CALLS, CHART, DATABASES, ROOT, SERVICES, check, checks, component, deployments, each_rendering, equal, of, pods, render, template
+from rendering import CALLS, CHART, DATABASES, PEERS, ROOT, SERVICES, check, checks, component, deployments, each_rendering, equal, of, pods, render, template
 
 OLDEST, NEWEST = "1.30", "1.37"
 # Kinds of operators, whose schemas are not part of Kubernetes.
@@ -155,6 +155,9 @@ def only_who_needs_a_secret_has_it():
             equal("SERVICE_KEY" in env, not job, f"{what}: SERVICE_KEY")
             equal("SECRET_KEY" in env, service == "user" and not job, f"{what}: SECRET_KEY")
             equal("DATABASE_URL" in env, service in DATABASES, f"{what}: DATABASE_URL")
+            told = env.get("PEER_URL", {}).get("value")
+            equal(told, f"http://$(POD_IP):{SERVICES[service]}" if service in PEERS and not job else None, f"{what}: PEER_URL")
+            assert not told or list(env).index("POD_IP") < list(env).index("PEER_URL"), f"{what}: a variable is put into those after it"
             if service in DATABASES:
                 databases.setdefault(json.dumps([env.get("DATABASE_PASSWORD"), env["DATABASE_URL"]]), set()).add(service)
             for entry in env.values():

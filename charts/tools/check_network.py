@@ -2,7 +2,7 @@
 
 import itertools
 
-from rendering import CALLS, DATABASES, SERVICES, check, component, each_rendering, equal, of, pods
+from rendering import CALLS, DATABASES, PEERS, SERVICES, check, component, each_rendering, equal, of, pods
 
 OUTSIDE = "outside"
 
@@ -23,7 +23,7 @@ def arrows(objects):
             allowed[who, direction] = rules if applying else [{}]
     found = set()
     for (source, from_pod), (target, to_pod) in itertools.product(running.items(), repeat=2):
-        if source != target:
+        if source != target or source in SERVICES:
             out = ports(allowed[source, "egress"], "to", to_pod, to_pod)
             into = ports(allowed[target, "ingress"], "from", from_pod, to_pod)
             found |= {(source, target, port) for port in meet(out, into)}
@@ -81,7 +81,7 @@ def every_arrow_has_a_policy_and_there_is_none_besides():
     for name, objects in each_rendering():
         database = {"dev": "postgresql", "everything": "pooler"}.get(name, OUTSIDE)
         users = DATABASES | {f"{service}-migrations" for service in DATABASES}
-        wanted = {(caller, callee, SERVICES[callee]) for caller, callee in CALLS}
+        wanted = {(caller, callee, SERVICES[callee]) for caller, callee in CALLS | {(service, service) for service in PEERS}}
         wanted |= {(service, database, 5432) for service in users}
         wanted |= {(who, OUTSIDE, 53) for who in users | {"gateway", "story"}}
         wanted |= {(OUTSIDE, "gateway", 5000), ("story", "gateway", 5000)}

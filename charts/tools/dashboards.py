@@ -149,6 +149,7 @@ LEDGER = [
     graph("Entries in a commit", "short", (f"sum({rate('ledger_batch_size_sum', WALLET)}) / sum({rate('ledger_batch_size_count', WALLET)})", "on average"), (quantile(0.99, "ledger_batch_size", WALLET), "99 of 100 at most")),
     graph("A commit takes", "s", (quantile(0.5, "ledger_commit_seconds", WALLET), "half within"), (quantile(0.99, "ledger_commit_seconds", WALLET), "99 of 100 within")),
     graph("Decided again", "ops", (f"sum({rate('ledger_head_moved_total', WALLET)})", "another replica had written"), (f"sum({rate('ledger_key_taken_total', WALLET)})", "the key was there already")),
+    graph("Passed on to the process that writes", "ops", (f"sum by (pod) ({rate('ledger_passed_on_total', WALLET)})", "orders from {{pod}}"), (f"sum({rate('ledger_passed_on_failed_total', WALLET)})", "calls without an answer")),
     graph("Calls that wait for the writer", "short", (f"sum by (pod) (ledger_waiting_calls{{{WALLET}}})", "{{pod}}")),
     row("Followers"),
     graph("Entries behind", "short", (f"max by (job) (follower_lag_entries{{{SERVICES}}})", "{{job}}"), (f"max by (follower) (ledger_feed_lag{{{WALLET}}})", "{{follower}}, as the ledger sees it")),

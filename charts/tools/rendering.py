@@ -19,6 +19,8 @@ CALLS = {
     ("transaction", "wallet"), ("transaction", "user"),
     ("payment", "wallet"), ("payment", "user"),
 }  # fmt: skip
+# Whose pods call each other.
+PEERS = {"wallet"}
 DATABASES = {"user", "wallet", "transaction", "payment"}
 VALUES = {
     "minimal": ["tests/minimal.yaml"],

@@ -26,6 +26,8 @@ use crate::process::{BUG, Role};
 const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
 /// What each user begins with.
 const FIRST_TOP_UP: i64 = 1_000;
+/// The variable that tells a process where others pass orders on to it.
+const PEER_URL: &str = "PEER_URL";
 const SECRET: &str = "a secret of the checker, longer than 32 bytes";
 
 /// Where the money is.
@@ -89,6 +91,8 @@ impl Bank {
         for server in &mut self.servers {
             let variable = (BUG.to_owned(), bug.name().to_owned());
             server.variables.push(variable);
+            // Each writes by itself: what is wrong with that is to be found.
+            server.variables.retain(|(name, _)| name != PEER_URL);
         }
         if let Some(statement) = bug.schema() {
             match Database::open(&self.home.database("wallet")).await? {

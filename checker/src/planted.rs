@@ -156,6 +156,10 @@ impl LedgerStore for Planted {
         self.store.head().await
     }
 
+    async fn last_writer(&self) -> Result<Option<String>, StoreError> {
+        self.store.last_writer().await
+    }
+
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {
         self.store.find(keys).await
     }

@@ -181,6 +181,7 @@ async fn build(
         keys: keys.clone(),
         user_service_url: user_url.clone(),
         demo_data: config.demo_data,
+        peer_url: None,
     };
     let transaction = transaction::Config {
         database: home.database("transaction"),

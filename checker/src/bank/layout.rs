@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use local::{Config, Home};
 use testing::{DurablePostgres, Link, free_ports};
 
-use super::{Bank, SECRET, Server};
+use super::{Bank, PEER_URL, SECRET, Server};
 use crate::disk::SmallDisk;
 use crate::process::{CLOCK_JUMPS, Role};
 
@@ -87,6 +87,10 @@ impl Bank {
         let wallets = || vec![address(wallet_a), address(wallet_b)];
         let payments = vec![address(payment_a), address(payment_b)];
         let to_wallet = Link::to_any(wallets()).await;
+        let (to_a, to_b) = (
+            Link::to(address(wallet_a)).await,
+            Link::to(address(wallet_b)).await,
+        );
         let wallet_for_payment = Link::to_any(wallets()).await;
         let wallet_for_history = Link::to_any(wallets()).await;
         let to_payment = Link::to_any(payments).await;
@@ -122,10 +126,20 @@ impl Bank {
                 child: None,
             }
         };
+        let among_peers = |mut server: Server, link: &Link| {
+            server.variables.push((PEER_URL.to_owned(), link.url()));
+            server
+        };
         let servers = vec![
             server("user", Role::User, user, Some(&db_user), &to_wallet),
-            server("wallet a", Role::Wallet, wallet_a, Some(&db_a), &to_wallet),
-            server("wallet b", Role::Wallet, wallet_b, Some(&db_b), &to_wallet),
+            among_peers(
+                server("wallet a", Role::Wallet, wallet_a, Some(&db_a), &to_wallet),
+                &to_a,
+            ),
+            among_peers(
+                server("wallet b", Role::Wallet, wallet_b, Some(&db_b), &to_wallet),
+                &to_b,
+            ),
             server(
                 "transaction",
                 Role::Transaction,
@@ -156,6 +170,8 @@ impl Bank {
             ("gateway to transaction", to_transaction),
             ("payment to wallet", wallet_for_payment),
             ("transaction to wallet", wallet_for_history),
+            ("wallet b to wallet a", to_a),
+            ("wallet a to wallet b", to_b),
             ("everybody to user", to_user),
             ("user to its database", db_user),
             ("wallet a to its database", db_a),

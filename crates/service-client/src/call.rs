@@ -54,6 +54,13 @@ pub enum CallError {
     },
 }
 
+impl CallError {
+    /// Whether the call cannot have arrived, so that nothing will come of it.
+    pub fn was_not_sent(&self) -> bool {
+        matches!(self, CallError::Unreachable { cause, .. } if Failure::of(cause) == Failure::NotConnected)
+    }
+}
+
 impl From<CallError> for ApiError {
     fn from(error: CallError) -> ApiError {
         ApiError::from(&error)

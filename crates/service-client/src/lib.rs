@@ -30,6 +30,8 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
     /// How long an idle connection is kept. Shorter than the server keeps it, or a reused one dies in the middle of a request.
     pub idle_timeout: Duration,
+    /// Whether what failed is asked again, where that is safe. Without, the caller has something better to do.
+    pub retries: bool,
 }
 
 impl Default for ConnectOptions {
@@ -38,6 +40,7 @@ impl Default for ConnectOptions {
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(30),
+            retries: true,
         }
     }
 }
@@ -69,8 +72,11 @@ fn client(
     options: &ConnectOptions,
     metrics: RetryMetrics,
 ) -> anyhow::Result<ClientBuilder> {
-    Ok(ClientBuilder::new(connect_without_retries(options)?)
-        .with(retry::RetryWhereSafe::new(metrics))
+    let mut builder = ClientBuilder::new(connect_without_retries(options)?);
+    if options.retries {
+        builder = builder.with(retry::RetryWhereSafe::new(metrics));
+    }
+    Ok(builder
         .with(trace::PropagateTrace { service })
         .with(retry::NoteUnclear))
 }

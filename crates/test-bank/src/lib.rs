@@ -48,6 +48,7 @@ impl Bank {
             keys: keys.clone(),
             user_service_url: users.url(),
             demo_data: false,
+            peer_url: None,
         };
         wallet::migrate(&config.database)
             .await

@@ -1,8 +1,8 @@
 //! The rules of the ledger: pure, without I/O, clock or randomness.
 //!
 //! [`Books`] is what a writer remembers: where the log ends, and accounts as they stand there. A [`Draft`] decides orders one after
-//! the other on top of the books without changing them; when its entries are committed, it is merged into them, and when
-//! not, it is dropped, so nothing has to be undone.
+//! the other on top of the books without changing them. What it comes to is merged into them while it is being committed, so that the
+//! next can be decided meanwhile, and undone when nothing comes of it.
 //!
 //! What must hold: every movement takes from one account what it gives another; no wallet goes below zero or above
 //! [`Amount::MAX`]; a refused order changes nothing.
@@ -17,7 +17,7 @@ pub mod chain;
 mod decide;
 pub mod merkle;
 
-pub use books::{Account, Books, Head, User};
+pub use books::{Account, Books, Head, Undo, User};
 pub use decide::{Batch, Draft, LogRow};
 
 use money::{Amount, Currency};

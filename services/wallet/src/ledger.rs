@@ -7,13 +7,21 @@
 //!
 //! What must hold: nothing is answered before it is durable; a refusal is only given at a head that was the newest one after
 //! the request came.
+//!
+//! Where several processes write, those that are not the last writer pass their orders on to it ([`Peers`]).
 
+mod decided;
+mod flight;
 mod metrics;
+mod peers;
+mod resolve;
+mod served;
 mod tail;
 mod writer;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clock::{Clock, Entropy};
 use http_server::Workers;
@@ -21,8 +29,11 @@ use tokio::sync::{mpsc, oneshot};
 use wallet_api::{Entry, Order, Outcome};
 
 pub use metrics::LedgerMetrics;
+pub use peers::Peers;
 
 use crate::store::LedgerStore;
+use peers::PassingOn;
+use served::Call;
 use tail::Tail;
 use writer::Writer;
 
@@ -42,12 +53,6 @@ pub enum LedgerError {
     Unavailable,
 }
 
-/// A call: its orders, and where the outcomes go.
-struct Call {
-    orders: Vec<Order>,
-    answer: oneshot::Sender<Result<Vec<Outcome>, LedgerError>>,
-}
-
 /// Takes orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
@@ -56,26 +61,45 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger in this store. Its writer is one of the `workers`, and finishes what waits before it ends.
+    /// A ledger in this store. Its writer is one of the `workers`, and finishes what waits before it ends. With `peers` it passes
+    /// orders on to another process that writes; the store then names this one in what it commits.
     pub fn start(
         store: Arc<dyn LedgerStore>,
         clock: Clock,
         entropy: Entropy,
         metrics: LedgerMetrics,
+        peers: Option<Peers>,
         workers: &Workers,
     ) -> Ledger {
         let (queue, waiting) = mpsc::channel(CALLS_MAX);
         let tail = Arc::<Tail>::default();
-        let writer = Writer::new(store, clock, entropy, metrics, tail.clone(), PATIENCE);
-        workers.spawn(|stop| writer.run(waiting, stop));
+        let (passing_on, returned) = PassingOn::new(peers, metrics.clone());
+        let writer = Writer {
+            store,
+            clock,
+            entropy,
+            metrics,
+            tail: tail.clone(),
+            patience: PATIENCE,
+            passing_on,
+            books: None,
+            alone_from: Instant::now(),
+            under_way: VecDeque::new(),
+        };
+        workers.spawn(|stop| writer.run(waiting, returned, stop));
         Ledger { queue, tail }
     }
 
     /// Carries out orders, one after the other. One outcome for each.
     pub async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Outcome>, LedgerError> {
         let (answer, outcomes) = oneshot::channel();
+        let call = Call {
+            orders,
+            answer,
+            unclear: false,
+        };
         self.queue
-            .try_send(Call { orders, answer })
+            .try_send(call)
             .map_err(|_| LedgerError::Overloaded)?;
         outcomes.await.map_err(|_| LedgerError::Unavailable)?
     }

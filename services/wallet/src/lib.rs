@@ -23,9 +23,10 @@ use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
 use user_api::UserClient;
 
 pub use config::Config;
+pub use routes::internal::orders_router;
 pub use routes::openapi;
 
-use ledger::{Ledger, LedgerMetrics};
+use ledger::{Ledger, LedgerMetrics, Peers};
 use store::{LedgerStore, STEPS, SqlStore};
 
 /// The service's name.
@@ -59,21 +60,28 @@ pub async fn build_over(
     let workers = Workers::default();
     let verifier = Verifier::new(clock.clone());
 
+    let identity = ServiceIdentity::new(NAME, service_keys.clone());
     let users = UserClient::new(ServiceClient::new(
         user_api::SERVICE,
         &config.user_service_url,
-        ServiceIdentity::new(NAME, service_keys.clone()),
+        identity.clone(),
         &ConnectOptions::default(),
         RetryMetrics::unregistered(),
     )?);
     workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
 
-    let store = wrap(SqlStore::new(database.clone()));
+    let own_url = config.own_url();
+    let mut store = SqlStore::new(database.clone());
+    if let Some(url) = &own_url {
+        store = store.written_by(url);
+    }
+    let store = wrap(store);
     let ledger = Ledger::start(
         store.clone(),
         clock.clone(),
         entropy.clone(),
         ledger_metrics.clone(),
+        own_url.map(|url| Peers::new(url, identity)),
         &workers,
     );
 

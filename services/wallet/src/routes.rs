@@ -1,6 +1,6 @@
 //! The HTTP routes: parse → one call → map.
 
-mod internal;
+pub(crate) mod internal;
 mod public;
 mod wire;
 
@@ -115,7 +115,15 @@ pub(crate) fn accounts_of(store: Arc<dyn LedgerStore>) -> Together<i64, Vec<Acco
 /// Everything that this service answers, without the probes.
 pub(crate) fn router(wallets: Wallets) -> Router {
     let (public, _) = public().split_for_parts();
-    public.merge(internal::router()).with_state(wallets)
+    let orders = internal::orders_router(
+        wallets.ledger.clone(),
+        wallets.service_keys.clone(),
+        wallets.verifier.clone(),
+    );
+    public
+        .merge(internal::router())
+        .with_state(wallets)
+        .merge(orders)
 }
 
 /// The OpenAPI document of the public routes, without a prefix.

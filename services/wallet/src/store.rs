@@ -19,12 +19,20 @@ use crate::domain::{Account, Batch, Head, LogRow};
 pub use sql::SqlStore;
 
 /// The steps of the schema.
-pub const STEPS: &[store::Step] = &[store::Step {
-    version: 1,
-    name: "ledger",
-    postgres: include_str!("../migrations/postgres/0001_ledger.sql"),
-    sqlite: include_str!("../migrations/sqlite/0001_ledger.sql"),
-}];
+pub const STEPS: &[store::Step] = &[
+    store::Step {
+        version: 1,
+        name: "ledger",
+        postgres: include_str!("../migrations/postgres/0001_ledger.sql"),
+        sqlite: include_str!("../migrations/sqlite/0001_ledger.sql"),
+    },
+    store::Step {
+        version: 2,
+        name: "writer",
+        postgres: include_str!("../migrations/postgres/0002_writer.sql"),
+        sqlite: include_str!("../migrations/sqlite/0002_writer.sql"),
+    },
+];
 
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,9 @@ pub trait LedgerStore: Send + Sync {
     /// Where the log ends.
     async fn head(&self) -> Result<Head, StoreError>;
 
+    /// Where the process listens that moved the head last, if it says so.
+    async fn last_writer(&self) -> Result<Option<String>, StoreError>;
+
     /// The accounts with these ids, as far as they exist.
     async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError>;
 
@@ -78,6 +89,17 @@ pub trait LedgerStore: Send + Sync {
 
     /// Appends the batch, if the log still ends where it was decided.
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError>;
+
+    /// Whether batches can be staged. A store with one writer cannot: it would wait for itself.
+    fn overlaps(&self) -> bool {
+        false
+    }
+
+    /// Writes the rows of a batch while the batch before it is still on its way. Nobody sees them until it is settled, and when it
+    /// is dropped instead, they never were. `None` where the store does not [overlap](LedgerStore::overlaps).
+    async fn stage(&self, _batch: &Batch) -> Result<Option<Box<dyn Staged>>, StoreError> {
+        Ok(None)
+    }
 
     /// Entries with these keys, and where the log ended when they were looked up.
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError>;
@@ -96,6 +118,13 @@ pub trait LedgerStore: Send + Sync {
 
     /// Every account, and the head at that same moment: for audits.
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError>;
+}
+
+/// The first half of a commit.
+#[async_trait::async_trait]
+pub trait Staged: Send {
+    /// The second half, for the same batch: as [`LedgerStore::commit`].
+    async fn settle(self: Box<Self>, batch: &Batch) -> Result<Committed, StoreError>;
 }
 
 /// Only the entries.

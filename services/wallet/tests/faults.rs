@@ -4,104 +4,11 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use futures_util::future::join_all;
-use money::Currency;
-use store::sqlx;
-use support::{TestBank, accepted, every_bank, pay, top_up};
-use wallet::domain::{Account, Batch, Head, LogRow};
+use support::faulty::{Fault, faulty};
+use support::{accepted, every_bank, pay, top_up};
 use wallet::ledger::LedgerError;
-use wallet::store::{BatchRow, Committed, LedgerStore, SqlStore, StoreError};
-use wallet_api::{Order, Outcome, Uuid};
-
-/// How the nth commit fails.
-#[derive(Clone, Copy, PartialEq)]
-enum Fault {
-    /// Nothing was written.
-    Before,
-    /// It was committed, but nobody heard of it.
-    After,
-}
-
-struct Faulty {
-    inner: SqlStore,
-    fault: Fault,
-    /// Every so many commits one fails; 1 for all.
-    every: usize,
-    commits: AtomicUsize,
-}
-
-fn broken() -> StoreError {
-    StoreError::Database(sqlx::Error::Io(std::io::Error::other(
-        "the connection broke",
-    )))
-}
-
-#[async_trait::async_trait]
-impl LedgerStore for Faulty {
-    async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
-        let number = self.commits.fetch_add(1, Ordering::SeqCst);
-        let fails = number.is_multiple_of(self.every);
-        if fails && self.fault == Fault::Before {
-            return Err(broken());
-        }
-        let result = self.inner.commit(batch).await;
-        if fails { Err(broken()) } else { result }
-    }
-
-    async fn head(&self) -> Result<Head, StoreError> {
-        self.inner.head().await
-    }
-
-    async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError> {
-        self.inner.accounts(ids).await
-    }
-
-    async fn accounts_of(&self, users: &[i64]) -> Result<(Vec<Account>, Vec<i64>), StoreError> {
-        self.inner.accounts_of(users).await
-    }
-
-    async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {
-        self.inner.find(keys).await
-    }
-
-    async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError> {
-        self.inner.log(after, limit).await
-    }
-
-    async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
-        self.inner.batches(after, limit).await
-    }
-
-    async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError> {
-        self.inner.accounts_at_head(ids).await
-    }
-
-    async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
-        self.inner.sums().await
-    }
-
-    async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
-        self.inner.all_accounts().await
-    }
-}
-
-fn faulty(bank: &TestBank, fault: Fault, every: usize) -> TestBank {
-    let store = Faulty {
-        inner: SqlStore::new(bank.database.clone()),
-        fault,
-        every,
-        commits: AtomicUsize::new(0),
-    };
-    TestBank::over(
-        bank.backend,
-        &bank.config,
-        Arc::new(store),
-        bank.database.clone(),
-    )
-}
+use wallet_api::{Order, Outcome};
 
 #[tokio::test]
 async fn a_commit_that_nobody_heard_of_counts_once() {
@@ -138,6 +45,7 @@ async fn what_could_not_be_cleared_up_is_unknown_and_a_repeat_clears_it() {
             let outcome = faulty.ledger.submit(vec![order.clone()]).await;
             let repeat = bank.ledger.submit(vec![order]).await.unwrap().remove(0);
             match fault {
+                Fault::Held => unreachable!("no commit is held here"),
                 Fault::Before => {
                     assert_eq!(outcome, Err(LedgerError::Unavailable));
                     assert!(matches!(
@@ -175,6 +83,7 @@ async fn the_logs_time_never_goes_back_although_the_clock_does() {
             clock.clone(),
             clock::Entropy::system(),
             metrics,
+            None,
             &workers,
         );
         let open = |user_id| Order {

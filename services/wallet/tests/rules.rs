@@ -182,7 +182,7 @@ fn begin() -> (Books, Naive) {
         naive.decide(&operation).unwrap();
     }
     let batch = draft.finish([7; 16]).unwrap();
-    books.merge(batch);
+    books.merge(&batch);
     (books, naive)
 }
 
@@ -222,7 +222,7 @@ proptest! {
             }
             prop_assert_eq!(balances.values().map(|balance| i128::from(*balance)).sum::<i128>(), 0);
             prop_assert!(batch.head.hash != before.hash);
-            books.merge(batch);
+            books.merge(&batch);
             prop_assert_eq!(books.head.seq, seq);
         }
         for (id, (_, balance, _)) in &naive.wallets {
@@ -243,6 +243,26 @@ proptest! {
     }
 
     #[test]
+    fn batches_that_come_to_nothing_leave_the_books_as_they_were(operations in prop::collection::vec(operation(), 1..60), batch_size in 1_usize..20) {
+        let (mut books, _) = begin();
+        let mut before = Vec::new();
+        for (number, batch) in operations.chunks(batch_size).enumerate() {
+            let mut draft = Draft::new(&books, i64::try_from(number).unwrap());
+            for (index, operation) in batch.iter().enumerate() {
+                let _ = draft.decide(&order(index, operation));
+            }
+            if let Some(batch) = draft.finish([7; 16]) {
+                let as_they_were = books.clone();
+                before.push((as_they_were, books.merge(&batch)));
+            }
+        }
+        for (as_they_were, undo) in before.into_iter().rev() {
+            books.undo(undo);
+            prop_assert_eq!(&books, &as_they_were);
+        }
+    }
+
+    #[test]
     fn who_follows_the_log_knows_what_the_writer_knows(operations in prop::collection::vec(operation(), 1..60)) {
         let (mut books, _) = begin();
         let mut follower = books.clone();
@@ -253,7 +273,7 @@ proptest! {
         if let Some(batch) = draft.finish([7; 16]) {
             batch.rows.iter().for_each(|row| follower.follow(&row.entry));
             follower.head = batch.head.clone();
-            books.merge(batch);
+            books.merge(&batch);
         }
         // Both decide whatever comes next alike.
         for operation in &operations {

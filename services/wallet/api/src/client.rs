@@ -55,6 +55,16 @@ impl LedgerClient {
         outcome.await.map_err(|_| lost())?
     }
 
+    /// Has these orders carried out in one call to the ledger behind `http`, one outcome for each. Without the queue: for who
+    /// gathers by themselves.
+    pub async fn carry_out(
+        http: &ServiceClient,
+        orders: Vec<Order>,
+    ) -> Result<Answered<OrdersResponse>, CallError> {
+        http.post_repeatable("/internal/orders", &OrdersRequest { orders })
+            .await
+    }
+
     /// The proof that an entry is in the chain; `None` where there is none with this number.
     pub async fn receipt(&self, entry: i64) -> Result<Option<Receipt>, CallError> {
         let path = format!("/internal/receipts/{entry}");
@@ -104,9 +114,7 @@ async fn send(http: &ServiceClient, together: Vec<Waiting>) {
         .into_iter()
         .map(|waiting| (waiting.order, waiting.answer))
         .unzip();
-    let result: Result<Answered<OrdersResponse>, CallError> = http
-        .post_repeatable("/internal/orders", &OrdersRequest { orders })
-        .await;
+    let result = LedgerClient::carry_out(http, orders).await;
     // A receiver that is gone has given up waiting.
     match result {
         Ok(Answered {

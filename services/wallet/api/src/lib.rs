@@ -150,6 +150,13 @@ pub enum Outcome {
     KeyReused,
 }
 
+impl Outcome {
+    /// Whether the rules did not allow it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Outcome::Refused { .. })
+    }
+}
+
 /// Why an order is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -68,7 +68,7 @@ pub struct User {
 ///
 /// Each is kept as small as can be, for a bank may have many: 50 bytes for an account and its user, twice that where the tables
 /// have just grown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// Where the log ends, as far as this writer knows.
     pub head: Head,
@@ -79,7 +79,7 @@ pub struct Books {
 }
 
 /// What is kept of an account beside its id.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Kept {
     user_id: Option<NonZeroI64>,
     balance: i64,
@@ -234,14 +234,59 @@ impl Books {
         }
     }
 
-    /// Takes over a batch that was committed.
-    pub fn merge(&mut self, batch: Batch) {
-        self.head = batch.head;
-        for account in batch.accounts.into_values() {
-            self.learn_account(account);
+    /// Takes over a batch, which may be on its way; what is given back takes it out again.
+    pub fn merge(&mut self, batch: &Batch) -> Undo {
+        let undo = Undo {
+            head: std::mem::replace(&mut self.head, batch.head.clone()),
+            accounts: batch
+                .accounts
+                .keys()
+                .map(|id| (*id, self.account(*id)))
+                .collect(),
+            users: batch.users.keys().map(|id| (*id, self.user(*id))).collect(),
+        };
+        for account in batch.accounts.values() {
+            self.learn_account(account.clone());
         }
-        for (id, user) in batch.users {
-            self.learn_user(id, user);
+        for (id, user) in &batch.users {
+            self.learn_user(*id, user.clone());
+        }
+        undo
+    }
+
+    /// Takes a batch out that was not committed: the newest that was merged, and nothing was learned or forgotten of what it
+    /// touches.
+    pub fn undo(&mut self, undo: Undo) {
+        self.head = undo.head;
+        for (id, user) in undo.users {
+            match user {
+                Some(user) => self.learn_user(id, user),
+                None => {
+                    self.of_one_wallet.remove(&id);
+                    self.other_users.remove(&id);
+                }
+            }
+        }
+        for (id, account) in undo.accounts {
+            match account {
+                Some(account) => self.learn_account(account),
+                None => {
+                    self.accounts.remove(&id);
+                }
+            }
         }
     }
+
+    /// Whether more accounts are remembered than `most`, so that some are to be forgotten.
+    pub fn are_beyond(&self, most: usize) -> bool {
+        self.accounts.len() > most || self.other_users.len() > most / SHARE
+    }
+}
+
+/// How the books were before a batch was merged, as far as it touched them.
+#[derive(Debug)]
+pub struct Undo {
+    head: Head,
+    accounts: Vec<(i64, Option<Account>)>,
+    users: Vec<(i64, Option<User>)>,
 }

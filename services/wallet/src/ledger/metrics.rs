@@ -18,6 +18,8 @@ pub struct LedgerMetrics {
     pub(super) head_moved: IntCounter,
     pub(super) key_taken: IntCounter,
     pub(super) waiting: IntGauge,
+    pub(super) passed_on: IntCounter,
+    pub(super) passed_on_failed: IntCounter,
     transfers: IntCounterVec,
     value: IntCounterVec,
     feed_lag: IntGaugeVec,
@@ -54,6 +56,14 @@ impl LedgerMetrics {
                 "Batches that were decided again because a key was there already.",
             )?,
             waiting: IntGauge::new("ledger_waiting_calls", "Calls that wait for the writer.")?,
+            passed_on: IntCounter::new(
+                "ledger_passed_on_total",
+                "Orders that another process carried out, because it was the last to write.",
+            )?,
+            passed_on_failed: IntCounter::new(
+                "ledger_passed_on_failed_total",
+                "Calls to another process that writes which it did not answer.",
+            )?,
             transfers: IntCounterVec::new(
                 Opts::new(
                     "ledger_transfers_total",
@@ -83,6 +93,8 @@ impl LedgerMetrics {
         metrics.register(made.head_moved.clone())?;
         metrics.register(made.key_taken.clone())?;
         metrics.register(made.waiting.clone())?;
+        metrics.register(made.passed_on.clone())?;
+        metrics.register(made.passed_on_failed.clone())?;
         metrics.register(made.transfers.clone())?;
         metrics.register(made.value.clone())?;
         metrics.register(made.feed_lag.clone())?;

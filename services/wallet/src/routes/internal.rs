@@ -1,10 +1,10 @@
 //! What other services call: orders that travel together, and the log that they follow.
 
 use api_error::ApiError;
-use auth::ServiceCaller;
+use auth::{ServiceCaller, ServiceKeys, Verifier};
 use axum::Extension;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{FromRef, Query, State};
 use axum::routing::{get, post};
 use http_server::{BodyLimit, Json, PathId};
 use wallet_api::{
@@ -12,6 +12,7 @@ use wallet_api::{
 };
 
 use super::Wallets;
+use crate::ledger::Ledger;
 use crate::receipts;
 use crate::store::entries;
 
@@ -20,24 +21,52 @@ const ORDERS_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 pub(super) fn router() -> Router<Wallets> {
     Router::new()
-        .route(
-            "/internal/orders",
-            post(orders).layer(Extension(BodyLimit(ORDERS_BODY_BYTES_MAX))),
-        )
         .route("/internal/log", get(log))
         .route("/internal/receipts/{entry}", get(receipt))
 }
 
+/// What the route of orders works with.
+#[derive(Clone)]
+struct Door {
+    ledger: Ledger,
+    service_keys: ServiceKeys,
+    verifier: Verifier,
+}
+
+impl FromRef<Door> for ServiceKeys {
+    fn from_ref(door: &Door) -> ServiceKeys {
+        door.service_keys.clone()
+    }
+}
+
+impl FromRef<Door> for Verifier {
+    fn from_ref(door: &Door) -> Verifier {
+        door.verifier.clone()
+    }
+}
+
+/// Where orders come in that services gathered, and those that another process of the ledger passes on.
+pub fn orders_router(ledger: Ledger, service_keys: ServiceKeys, verifier: Verifier) -> Router {
+    let orders = post(orders).layer(Extension(BodyLimit(ORDERS_BODY_BYTES_MAX)));
+    Router::new()
+        .route("/internal/orders", orders)
+        .with_state(Door {
+            ledger,
+            service_keys,
+            verifier,
+        })
+}
+
 /// Carries out orders. Repeating the call is safe: each order has its key.
 async fn orders(
-    State(wallets): State<Wallets>,
+    State(door): State<Door>,
     _service: ServiceCaller,
     Json(body): Json<OrdersRequest>,
 ) -> Result<Json<OrdersResponse>, ApiError> {
     if body.orders.len() > ORDERS_MAX {
         return Err(ApiError::bad_request("Too many orders", "too_many_orders"));
     }
-    let outcomes = wallets.ledger.submit(body.orders).await?;
+    let outcomes = door.ledger.submit(body.orders).await?;
     Ok(Json(OrdersResponse { outcomes }))
 }
 

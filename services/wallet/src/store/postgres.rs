@@ -1,52 +1,168 @@
-//! What only PostgreSQL does this way: arrays as parameters, and the whole batch as one statement.
+//! What only PostgreSQL does this way: arrays as parameters, the whole batch as one statement, or as two halves, of which the first
+//! overlaps with the batch before.
 
-use store::sqlx::postgres::PgPool;
-use store::sqlx::{self, Row as _};
+use store::sqlx::postgres::{PgArguments, PgPool};
+use store::sqlx::{self, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 use wallet_api::Event;
 
-use super::StoreError;
 use super::codec::{self, AccountColumns, LogColumns, StandingColumns, currency_code};
 use super::sql::standing;
-use crate::domain::{Batch, chain};
+use super::{Committed, Staged, StoreError};
+use crate::domain::{Account, Batch, chain};
 
-/// Appends a batch: one statement, one round trip, one commit. The head moves only from where the batch was decided; if it is
-/// elsewhere, every part that selects from it writes nothing. The parts see the state before the statement, so a new account
-/// is inserted as it will stand and is not among those that are updated.
-const COMMIT: &str = "
-    with head as (
-        update ledger_head set seq = $2, wallets = $3, payments = $4, at = $5, hash = $6
-        where id = 0 and seq = $1 returning 1),
-    opened as (
-        insert into accounts (id, user_id, balance, currency, status)
-        select v.* from head, unnest($7::int8[], $8::int8[], $9::int8[], $10::int2[], $11::int2[]) v),
-    touched as (
-        update accounts a set balance = v.balance, status = v.status
-        from head, unnest($12::int8[], $13::int8[], $14::int2[]) v (id, balance, status)
-        where a.id = v.id),
-    moved as (
-        insert into transfers (seq, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, kind, description)
-        select v.seq, v.debit, v.credit, v.amount, v.debit_balance, v.credit_balance, v.payment_id, $5, v.key, v.kind, v.description
-        from head, unnest($15::int8[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::int8[], $22::uuid[],
-                          $23::int2[], $24::text[])
-            v (seq, debit, credit, amount, debit_balance, credit_balance, payment_id, key, kind, description)),
-    happened as (
-        insert into account_events (seq, kind, wallet_id, user_id, currency, status, at, key)
-        select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, $5, v.key
-        from head, unnest($25::int8[], $26::int2[], $27::int8[], $28::int8[], $29::int2[], $30::int2[], $31::uuid[])
-            v (seq, kind, wallet_id, user_id, currency, status, key)),
-    closed as (
-        insert into closed_users (user_id) select v.* from head, unnest($32::int8[]) v on conflict do nothing),
-    batch as (
-        insert into batches (last_seq, first_seq, hash, blind) select $2, $1 + 1, $6, $33 from head)
-    select count(*) from head";
+/// What a batch appends, given `head` with the moment that it was committed.
+macro_rules! rows {
+    () => {
+        "moved as (
+            insert into transfers (seq, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, kind, description)
+            select v.seq, v.debit, v.credit, v.amount, v.debit_balance, v.credit_balance, v.payment_id, head.at, v.key, v.kind, v.description
+            from head, unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[],
+                              $9::int2[], $10::text[])
+                v (seq, debit, credit, amount, debit_balance, credit_balance, payment_id, key, kind, description)),
+        happened as (
+            insert into account_events (seq, kind, wallet_id, user_id, currency, status, at, key)
+            select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, head.at, v.key
+            from head, unnest($11::int8[], $12::int2[], $13::int8[], $14::int8[], $15::int2[], $16::int2[], $17::uuid[])
+                v (seq, kind, wallet_id, user_id, currency, status, key)),
+        batch as (
+            insert into batches (last_seq, first_seq, hash, blind) select $18, $19 + 1, $20, $21 from head)"
+    };
+}
+
+/// What a batch changes. The parts see the state before the statement, so a new account is inserted as it will stand and is not among
+/// those that are updated.
+macro_rules! changes {
+    ($opened_id:literal, $user:literal, $opened_balance:literal, $currency:literal, $opened_status:literal,
+     $id:literal, $balance:literal, $status:literal, $closed:literal) => {
+        concat!(
+            "opened as (
+                insert into accounts (id, user_id, balance, currency, status)
+                select v.* from head, unnest(",
+            $opened_id,
+            "::int8[], ",
+            $user,
+            "::int8[], ",
+            $opened_balance,
+            "::int8[], ",
+            $currency,
+            "::int2[], ",
+            $opened_status,
+            "::int2[]) v),
+            touched as (
+                update accounts a set balance = v.balance, status = v.status
+                from head, unnest(",
+            $id,
+            "::int8[], ",
+            $balance,
+            "::int8[], ",
+            $status,
+            "::int2[]) v (id, balance, status)
+                where a.id = v.id),
+            closed as (
+                insert into closed_users (user_id) select v.* from head, unnest(",
+            $closed,
+            "::int8[]) v on conflict do nothing)"
+        )
+    };
+}
+
+/// A batch alone: one statement, one round trip, one commit. The head moves only from where the batch was decided; if it is
+/// elsewhere, every part that selects from it writes nothing.
+const COMMIT: &str = concat!(
+    "with head as (
+        update ledger_head set seq = $18, hash = $20, at = $22, wallets = $23, payments = $24, writer = $25
+        where id = 0 and seq = $19 returning at), ",
+    rows!(),
+    ", ",
+    changes!("$26", "$27", "$28", "$29", "$30", "$31", "$32", "$33", "$34"),
+    " select count(*) from head"
+);
+
+/// The first half of a batch that is written while the one before it is on its way: nobody sees it before the second.
+const STAGE: &str = concat!(
+    "with head as (select $22::int8 as at), ",
+    rows!(),
+    " select count(*) from head"
+);
+
+/// The second half, once the batch before is durable: the head, as in [`COMMIT`], and the accounts.
+const SETTLE: &str = concat!(
+    "with head as (
+        update ledger_head set seq = $1, hash = $3, at = $4, wallets = $5, payments = $6, writer = $7
+        where id = 0 and seq = $2 returning at), ",
+    changes!("$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16"),
+    " select count(*) from head"
+);
+
+/// Begins a batch that waits for the one before it. What is in its way is another process's, which may be waiting for this one's
+/// next batch: that is no deadlock that the database could see, so nobody waits for long.
+const BEGIN: &str = "begin; set local lock_timeout = '250ms'";
+
+/// A query, whose parameters are bound one after the other.
+type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 /// `false` when the head is elsewhere.
-pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<bool, StoreError> {
-    let (opened, touched): (Vec<_>, Vec<_>) = batch
-        .accounts
-        .values()
-        .partition(|account| batch.opened.contains(&account.id));
+pub(super) async fn commit(pool: &PgPool, batch: &Batch, writer: &str) -> Result<bool, StoreError> {
+    let head = &batch.head;
+    let query = bind_rows(sqlx::query(COMMIT), batch)
+        .bind(head.wallets)
+        .bind(head.payments)
+        .bind(writer);
+    let moved: i64 = bind_changes(query, batch)
+        .fetch_one(pool)
+        .await?
+        .try_get(0)?;
+    Ok(moved == 1)
+}
+
+/// A batch whose rows are written, in a transaction that is open.
+pub(super) struct StagedBatch {
+    transaction: Transaction<'static, Postgres>,
+    writer: String,
+}
+
+/// Writes the rows of a batch, for its other half to follow.
+pub(super) async fn stage(
+    pool: &PgPool,
+    batch: &Batch,
+    writer: &str,
+) -> Result<StagedBatch, StoreError> {
+    let mut transaction = pool.begin_with(BEGIN).await?;
+    bind_rows(sqlx::query(STAGE), batch)
+        .execute(&mut *transaction)
+        .await?;
+    Ok(StagedBatch {
+        transaction,
+        writer: writer.to_owned(),
+    })
+}
+
+#[async_trait::async_trait]
+impl Staged for StagedBatch {
+    async fn settle(mut self: Box<Self>, batch: &Batch) -> Result<Committed, StoreError> {
+        let head = &batch.head;
+        let query = sqlx::query(SETTLE)
+            .bind(head.seq)
+            .bind(batch.before)
+            .bind(&head.hash[..])
+            .bind(head.at)
+            .bind(head.wallets)
+            .bind(head.payments)
+            .bind(&self.writer);
+        let query = bind_changes(query, batch);
+        let row = query.fetch_one(&mut *self.transaction).await?;
+        if row.try_get::<i64, _>(0)? == 0 {
+            self.transaction.rollback().await?;
+            return Ok(Committed::HeadMoved);
+        }
+        self.transaction.commit().await?;
+        Ok(Committed::Done)
+    }
+}
+
+/// Binds what [`rows!`] names, and the moment.
+fn bind_rows<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
     let mut moved = Moved::default();
     let mut happened = Happened::default();
     for row in &batch.rows {
@@ -66,37 +182,7 @@ pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<bool, StoreEr
             event => happened.push(row.entry.seq, row.key, event),
         }
     }
-    let head = &batch.head;
-    let moved_head: i64 = sqlx::query(COMMIT)
-        .bind(batch.before)
-        .bind(head.seq)
-        .bind(head.wallets)
-        .bind(head.payments)
-        .bind(head.at)
-        .bind(&head.hash[..])
-        .bind(opened.iter().map(|a| a.id).collect::<Vec<_>>())
-        .bind(opened.iter().map(|a| a.user_id).collect::<Vec<_>>())
-        .bind(opened.iter().map(|a| a.balance).collect::<Vec<_>>())
-        .bind(
-            opened
-                .iter()
-                .map(|a| currency_code(a.currency))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            opened
-                .iter()
-                .map(|a| chain::status_code(a.status))
-                .collect::<Vec<_>>(),
-        )
-        .bind(touched.iter().map(|a| a.id).collect::<Vec<_>>())
-        .bind(touched.iter().map(|a| a.balance).collect::<Vec<_>>())
-        .bind(
-            touched
-                .iter()
-                .map(|a| chain::status_code(a.status))
-                .collect::<Vec<_>>(),
-        )
+    query
         .bind(moved.seq)
         .bind(moved.debit)
         .bind(moved.credit)
@@ -114,12 +200,32 @@ pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<bool, StoreEr
         .bind(happened.currency)
         .bind(happened.status)
         .bind(happened.key)
-        .bind(&batch.closed_users)
+        .bind(batch.head.seq)
+        .bind(batch.before)
+        .bind(&batch.head.hash[..])
         .bind(&batch.blind[..])
-        .fetch_one(pool)
-        .await?
-        .try_get(0)?;
-    Ok(moved_head == 1)
+        .bind(batch.head.at)
+}
+
+/// Binds what [`changes!`] names.
+fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
+    let (opened, touched): (Vec<_>, Vec<_>) = batch
+        .accounts
+        .values()
+        .partition(|account| batch.opened.contains(&account.id));
+    fn of<T>(accounts: &[&Account], field: impl Fn(&Account) -> T) -> Vec<T> {
+        accounts.iter().map(|account| field(account)).collect()
+    }
+    query
+        .bind(of(&opened, |a| a.id))
+        .bind(of(&opened, |a| a.user_id))
+        .bind(of(&opened, |a| a.balance))
+        .bind(of(&opened, |a| currency_code(a.currency)))
+        .bind(of(&opened, |a| chain::status_code(a.status)))
+        .bind(of(&touched, |a| a.id))
+        .bind(of(&touched, |a| a.balance))
+        .bind(of(&touched, |a| chain::status_code(a.status)))
+        .bind(&batch.closed_users)
 }
 
 /// The columns of new transfers.

@@ -5,7 +5,7 @@ use store::{Database, on_read, sqlx};
 use uuid::Uuid;
 
 use super::codec::{self, HeadColumns, LogColumns, Owners};
-use super::{BatchRow, Committed, LedgerStore, StoreError, postgres, sqlite};
+use super::{BatchRow, Committed, LedgerStore, Staged, StoreError, postgres, sqlite};
 use crate::domain::{Account, Batch, Head, LogRow};
 
 /// Both halves of the log as one, in order.
@@ -40,6 +40,8 @@ const SUMS: &str = "
 pub struct SqlStore {
     database: Database,
     owners: Owners,
+    /// What it signs its commits with: where this process listens, or nothing.
+    writer: String,
 }
 
 impl SqlStore {
@@ -48,6 +50,16 @@ impl SqlStore {
         SqlStore {
             database,
             owners: Owners::new(codec::OWNERS_MAX),
+            writer: String::new(),
+        }
+    }
+
+    /// The same, and what it commits says that the process at this address wrote it.
+    #[must_use]
+    pub fn written_by(self, url: impl Into<String>) -> SqlStore {
+        SqlStore {
+            writer: url.into(),
+            ..self
         }
     }
 
@@ -76,6 +88,15 @@ impl LedgerStore for SqlStore {
         codec::head(columns)
     }
 
+    async fn last_writer(&self) -> Result<Option<String>, StoreError> {
+        let writer: String = on_read!(&self.database, pool => {
+            sqlx::query_scalar("select writer from ledger_head where id = 0")
+                .fetch_one(pool)
+                .await?
+        });
+        Ok(Some(writer).filter(|url| !url.is_empty()))
+    }
+
     async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError> {
         let rows = match &self.database {
             Database::Postgres(pool) => postgres::accounts(pool, ids).await?,
@@ -95,8 +116,8 @@ impl LedgerStore for SqlStore {
 
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
         let result = match &self.database {
-            Database::Postgres(pool) => postgres::commit(pool, batch).await,
-            Database::Sqlite(pools) => sqlite::commit(&pools.write, batch).await,
+            Database::Postgres(pool) => postgres::commit(pool, batch, &self.writer).await,
+            Database::Sqlite(pools) => sqlite::commit(&pools.write, batch, &self.writer).await,
         };
         match result {
             Ok(true) => Ok(Committed::Done),
@@ -106,6 +127,19 @@ impl LedgerStore for SqlStore {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn overlaps(&self) -> bool {
+        matches!(self.database, Database::Postgres(_))
+    }
+
+    async fn stage(&self, batch: &Batch) -> Result<Option<Box<dyn Staged>>, StoreError> {
+        Ok(match &self.database {
+            Database::Postgres(pool) => {
+                Some(Box::new(postgres::stage(pool, batch, &self.writer).await?))
+            }
+            Database::Sqlite(_) => None,
+        })
     }
 
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {

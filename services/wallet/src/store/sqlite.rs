@@ -26,11 +26,15 @@ const HAPPEN: &str = "
     from json_each($1)";
 
 /// `false` when the head is elsewhere.
-pub(super) async fn commit(writer: &SqlitePool, batch: &Batch) -> Result<bool, StoreError> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+pub(super) async fn commit(
+    pool: &SqlitePool,
+    batch: &Batch,
+    writer: &str,
+) -> Result<bool, StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let head = &batch.head;
     let moved = sqlx::query(
-        "update ledger_head set seq = $2, wallets = $3, payments = $4, at = $5, hash = $6 where id = 0 and seq = $1",
+        "update ledger_head set seq = $2, wallets = $3, payments = $4, at = $5, hash = $6, writer = $7 where id = 0 and seq = $1",
     )
     .bind(batch.before)
     .bind(head.seq)
@@ -38,6 +42,7 @@ pub(super) async fn commit(writer: &SqlitePool, batch: &Batch) -> Result<bool, S
     .bind(head.payments)
     .bind(head.at)
     .bind(&head.hash[..])
+    .bind(writer)
     .execute(&mut *tx)
     .await?;
     if moved.rows_affected() == 0 {

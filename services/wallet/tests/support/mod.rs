@@ -5,6 +5,8 @@
     reason = "a module of each test binary, which uses a part of it"
 )]
 
+pub mod faulty;
+
 use std::sync::Arc;
 
 use clock::{Clock, Entropy};
@@ -12,7 +14,7 @@ use http_server::{Metrics, Workers};
 use money::{Amount, Currency};
 use store::{Database, DatabaseConfig};
 use testing::TestDatabase;
-use wallet::ledger::{Ledger, LedgerMetrics};
+use wallet::ledger::{Ledger, LedgerMetrics, Peers};
 use wallet::store::{LedgerStore, STEPS, SqlStore};
 use wallet::verify::{Report, verify};
 use wallet_api::{Entry, Event, Operation, Order, Outcome, Refusal, Transfer, Uuid};
@@ -24,6 +26,7 @@ pub struct TestBank {
     pub store: Arc<dyn LedgerStore>,
     pub ledger: Ledger,
     pub clock: Clock,
+    pub metrics: Metrics,
     entropy: Entropy,
     _workers: Workers,
     _home: Option<TestDatabase>,
@@ -55,16 +58,36 @@ impl TestBank {
         store: Arc<dyn LedgerStore>,
         database: Database,
     ) -> TestBank {
+        TestBank::among(backend, config, store, database, None)
+    }
+
+    /// The same for one of several processes.
+    pub fn among(
+        backend: &'static str,
+        config: &DatabaseConfig,
+        store: Arc<dyn LedgerStore>,
+        database: Database,
+        peers: Option<Peers>,
+    ) -> TestBank {
         let clock = Clock::system();
         let workers = Workers::default();
-        let metrics = LedgerMetrics::register(&Metrics::new().unwrap()).unwrap();
+        let metrics = Metrics::new().unwrap();
+        let ledger = Ledger::start(
+            store.clone(),
+            clock.clone(),
+            Entropy::system(),
+            LedgerMetrics::register(&metrics).unwrap(),
+            peers,
+            &workers,
+        );
         TestBank {
             backend,
             config: config.clone(),
             database,
-            store: store.clone(),
-            ledger: Ledger::start(store, clock.clone(), Entropy::system(), metrics, &workers),
+            store,
+            ledger,
             clock,
+            metrics,
             entropy: Entropy::system(),
             _workers: workers,
             _home: None,
@@ -80,6 +103,13 @@ impl TestBank {
             Arc::new(SqlStore::new(database.clone())),
             database,
         )
+    }
+
+    /// What a counter of this process stands at.
+    pub fn count(&self, counter: &str) -> u64 {
+        let text = self.metrics.text().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(counter));
+        line.unwrap().trim().parse().unwrap()
     }
 
     pub fn key(&self) -> Uuid {
