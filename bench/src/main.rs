@@ -70,9 +70,9 @@ enum What {
         /// Accounts that are there
         #[arg(long, default_value_t = 1_000_000)]
         many_accounts: i64,
-        /// What PostgreSQL keeps of its tables in memory, for both; without it, its own default
-        #[arg(long, default_value = "128MB", value_name = "SIZE")]
-        shared_buffers: String,
+        /// A setting of PostgreSQL for both, such as `shared_buffers=2GB`; may be given several times
+        #[arg(long = "setting", value_name = "NAME=VALUE")]
+        settings: Vec<String>,
     },
     /// Memory of each process under load
     Memory {
@@ -136,8 +136,8 @@ fn main() -> anyhow::Result<ExitCode> {
             What::Size {
                 transfers,
                 many_accounts,
-                ref shared_buffers,
-            } => size::run(&cli, transfers, many_accounts, shared_buffers).await,
+                ref settings,
+            } => size::run(&cli, transfers, many_accounts, settings).await,
             What::Memory { minutes } => memory::run(minutes).await,
             What::Hash => hash::run(),
             What::Writer(writer) => writer.run().await,

@@ -16,13 +16,13 @@ pub(crate) async fn run(
     cli: &Cli,
     transfers: i64,
     many: i64,
-    shared_buffers: &str,
+    settings: &[String],
 ) -> anyhow::Result<()> {
     let span = Duration::from_secs(cli.seconds);
-    let settings = format!("-c shared_buffers={shared_buffers}");
-    let empty = DurablePostgres::start_with(&settings).await?;
+    let options: String = settings.iter().map(|one| format!("-c {one} ")).collect();
+    let empty = DurablePostgres::start_with(&options).await?;
     let few = ledger::Bench::prepare(&empty.url(), cli.accounts).await?;
-    let full = DurablePostgres::start_with(&settings).await?;
+    let full = DurablePostgres::start_with(&options).await?;
     ledger::Bench::prepare(&full.url(), many)
         .await?
         .finish()
@@ -37,7 +37,8 @@ pub(crate) async fn run(
             let before = few.measure(load, WAITING, span).await?;
             let rate = full.0.measure(load, WAITING, span).await?;
             let name = format!(
-                "ledger with {transfers} movements more and {many} accounts, shared_buffers {shared_buffers}"
+                "ledger with {transfers} movements more and {many} accounts {}",
+                settings.join(", ")
             );
             report.add(&name, load, rate, before);
         }

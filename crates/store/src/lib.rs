@@ -27,9 +27,12 @@ pub use together::{Together, Unreadable};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The services' statements look rows up by key, and each has one good plan. A plan made anew at each use costs time; one made
 /// while a table was small and kept when it is large must not read the whole table.
-const PLANNING: [(&str, &str); 5] = [
+const PLANNING: [(&str, &str); 7] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
+    // Nor may it gather all that comes after a number, and sort it, for a page of what comes next.
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),

@@ -8,13 +8,13 @@ use super::codec::{self, HeadColumns, LogColumns, Owners};
 use super::{BatchRow, Committed, LedgerStore, Staged, StoreError, postgres, sqlite};
 use crate::domain::{Account, Batch, Head, LogRow};
 
-/// Both halves of the log as one, in order.
+/// Both halves of the log as one, in order. Each is limited by itself: PostgreSQL would read all that comes after `$1`, for every page.
 const LOG: &str = "
     select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
-    from transfers where seq > $1
+    from (select * from transfers where seq > $1 order by seq limit $2) moved
     union all
     select seq, kind, wallet_id, user_id, currency, status, null, null, at, key, null
-    from account_events where seq > $1
+    from (select * from account_events where seq > $1 order by seq limit $2) happened
     order by seq limit $2";
 
 /// One statement sees one state, in both databases. What comes after `on` chooses the accounts.
@@ -180,15 +180,63 @@ impl LedgerStore for SqlStore {
     }
 
     async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
-        let rows: Vec<(i16, i64, i64, i64)> = on_read!(&self.database, pool => {
-            sqlx::query_as(SUMS).fetch_all(pool).await?
-        });
-        codec::sums(rows)
+        codec::sums(match &self.database {
+            Database::Postgres(pool) => postgres::of_whole_table(pool, SUMS).await?,
+            Database::Sqlite(pools) => sqlx::query_as(SUMS).fetch_all(&pools.read).await?,
+        })
     }
 
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
         codec::standing(on_read!(&self.database, pool => {
             sqlx::query_as(standing!("true")).fetch_all(pool).await?
         }))
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
+mod tests {
+    use store::sqlx::{AssertSqlSafe, Executor as _};
+    use testing::every_database;
+
+    use super::*;
+    use crate::store::STEPS;
+
+    #[tokio::test]
+    async fn a_page_of_the_log_does_not_read_the_rest_of_it() {
+        for home in every_database().await {
+            let config = home.config("wallet");
+            let database = Database::open(&config).await.unwrap();
+            database.migrate(&config, STEPS).await.unwrap();
+            // SQLite has no other way to put this in order than by its key.
+            let Database::Postgres(pool) = &database else {
+                continue;
+            };
+            let mut connection = pool.acquire().await.unwrap();
+            connection
+                .execute(
+                    "insert into transfers select n, 1, 2, 1, 1, 1, null, 1, gen_random_uuid(), 1, null
+                     from generate_series(1, 20000) n",
+                )
+                .await
+                .unwrap();
+            let prepare = format!("prepare page(int8, int8) as {LOG}");
+            connection.execute(AssertSqlSafe(prepare)).await.unwrap();
+            let plan: Vec<String> = sqlx::query_scalar(
+                "explain (analyze, costs off, timing off) execute page(100, 50)",
+            )
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+            let rows = plan.iter().filter_map(|line| {
+                let (_, after) = line.split_once("actual rows=")?;
+                after.split(' ').next()?.parse::<u64>().ok()
+            });
+            assert_eq!(rows.max(), Some(50), "{plan:#?}");
+        }
     }
 }
