@@ -18,7 +18,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqlStr, SqliteConnection};
+use sqlx::{ConnectOptions, Connection as _, SqlStr, SqliteConnection};
 
 pub use sqlx;
 pub use together::{Together, Unreadable};
@@ -235,6 +235,12 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Database> {
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // SQLite ends a transaction by itself when the disk is full. The connection then still believes to be in one, and could never
+        // begin another: it is replaced.
+        .before_acquire(|connection, _| {
+            let is_usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
+        })
         .connect_with(
             options
                 .clone()
@@ -332,4 +338,32 @@ macro_rules! in_transaction {
             }
         }
     };
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sqlite_writes_again_after_a_transaction_that_it_ended_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let database = Database::open(&DatabaseConfig::at(url)).await.unwrap();
+        let Database::Sqlite(pools) = &database else {
+            unreachable!("the URL says sqlite")
+        };
+        let mut transaction = pools.write.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        // What SQLite does when the disk is full; nobody told the connection.
+        sqlx::query("rollback")
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        drop(transaction);
+        let again = pools.write.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        again.commit().await.unwrap();
+    }
 }

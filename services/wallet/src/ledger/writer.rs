@@ -71,7 +71,7 @@ impl Writer {
     ) {
         let (mut calls, mut orders) = (Vec::new(), 0);
         loop {
-            if orders > 0 && self.has_room_for(orders) {
+            if !calls.is_empty() && self.has_room_for(orders) {
                 orders = 0;
                 if let Some(calls) = self.passing_on.pass_on(std::mem::take(&mut calls)).await {
                     self.send_off(Served::of(calls)).await;
@@ -96,7 +96,7 @@ impl Writer {
                     let still_waiting = i64::try_from(waiting.len()).unwrap_or(i64::MAX);
                     self.metrics.waiting.set(still_waiting);
                 }
-                () = stop.cancelled(), if orders == 0 => break,
+                () = stop.cancelled(), if calls.is_empty() => break,
             }
         }
         self.land_all().await;
