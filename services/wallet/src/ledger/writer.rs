@@ -100,6 +100,9 @@ impl Writer {
             }
         }
         self.land_all().await;
+        if !calls.is_empty() {
+            self.serve(Served::of(calls)).await;
+        }
     }
 
     /// Whether so many orders may be sent on their way now.
