@@ -93,6 +93,16 @@ impl Bank {
             server.variables.push(variable);
             // Each writes by itself: what is wrong with that is to be found.
             server.variables.retain(|(name, _)| name != PEER_URL);
+            // And both write: by themselves the payment services may choose the same one.
+            let wallet = match server.name {
+                "payment a" => "wallet b to wallet a",
+                "payment b" => "wallet a to wallet b",
+                _ => continue,
+            };
+            let link = self.links.iter().find(|(name, _)| *name == wallet);
+            let (_, link) = link.with_context(|| format!("no link {wallet}"))?;
+            let variable = ("WALLET_SERVICE_URL".to_owned(), link.url());
+            server.variables.push(variable);
         }
         if let Some(statement) = bug.schema() {
             match Database::open(&self.home.database("wallet")).await? {
