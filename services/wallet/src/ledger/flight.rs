@@ -56,7 +56,7 @@ pub(super) enum Landing {
 
 impl Flight {
     pub(super) async fn fly(mut self, runway: Runway) -> Landing {
-        let staged = match (&self.decided.batch, &self.before) {
+        let mut staged = match (&self.decided.batch, &self.before) {
             (Some(batch), Some(_)) => match runway.store.stage(batch).await {
                 Ok(staged) => staged,
                 // A key that is there, most likely. The writer looks into it when the one before has landed.
@@ -67,7 +67,6 @@ impl Flight {
             },
             _ => None,
         };
-        let mut staged = staged;
         if let Some(mut before) = self.before.take() {
             let in_time = tokio::time::timeout(STAGED_FOR_MAX, &mut before).await;
             let committed = match in_time {

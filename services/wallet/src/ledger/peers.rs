@@ -179,7 +179,7 @@ async fn send(
 }
 
 /// Gives each call its part of the outcomes.
-pub(super) fn answer(calls: Vec<Call>, outcomes: Vec<Outcome>) {
+fn answer(calls: Vec<Call>, outcomes: Vec<Outcome>) {
     let mut outcomes = outcomes.into_iter();
     for call in calls {
         let own = outcomes.by_ref().take(call.orders.len()).collect();
