@@ -70,8 +70,8 @@ enum What {
         /// Accounts that are there
         #[arg(long, default_value_t = 1_000_000)]
         many_accounts: i64,
-        /// A setting of PostgreSQL for both, such as `shared_buffers=2GB`; may be given several times
-        #[arg(long = "setting", value_name = "NAME=VALUE")]
+        /// A setting of PostgreSQL for both; may be given several times. What stands here is what the chart and compose.yaml set
+        #[arg(long = "setting", value_name = "NAME=VALUE", default_values = ["shared_buffers=512MB", "max_wal_size=4GB"])]
         settings: Vec<String>,
     },
     /// Memory of each process under load
