@@ -20,7 +20,9 @@ use crate::verify::{ALL, Findings, NEGATIVE, SUM, Walk};
 
 /// Entries that are walked over at once: a millisecond or two of work, which a payment that waits behind it does not feel.
 const PAGE: i64 = 250;
-/// Between two pages of the log's end it rests for this multiple of the time that one took.
+/// Touched accounts that are compared at once: as little work.
+const ACCOUNTS_AT_ONCE: usize = 250;
+/// Between two pages of the log's end, and between such accounts, it rests for this multiple of the time that one took.
 const BREATH: u32 = 3;
 
 /// How one kind of check is paced.
@@ -36,7 +38,7 @@ const END: Pace = Pace {
     times: 4,
     least: Duration::from_millis(500),
 };
-/// All accounts: a hundredth.
+/// All accounts: a hundredth, of which half are rests.
 const ACCOUNTS: Pace = Pace {
     times: 100,
     least: Duration::from_secs(10),
@@ -53,17 +55,25 @@ impl Pace {
     }
 }
 
-/// Walks over a page of the log's end, and rests.
-async fn step(
+/// Walks along the log's end up to `end`, page by page with rests; `false` where it ends before.
+async fn walk_to(
+    end: i64,
     walk: &mut Walk,
     store: &dyn LedgerStore,
-    end: i64,
     found: &mut Findings,
 ) -> Result<bool, StoreError> {
-    let started = Instant::now();
-    let is_there = walk.step(store, PAGE, end, found).await?;
+    while !walk.is_at(end) {
+        let started = Instant::now();
+        if !walk.step(store, PAGE, end, found).await? {
+            return Ok(false);
+        }
+        breathe_since(started).await;
+    }
+    Ok(true)
+}
+
+async fn breathe_since(started: Instant) {
     tokio::time::sleep(started.elapsed().saturating_mul(BREATH)).await;
-    Ok(is_there)
 }
 
 /// What the auditor shows.
@@ -165,10 +175,16 @@ impl Auditor {
                 () = tokio::time::sleep_until(at.into()) => {}
             }
             let started = Instant::now();
-            let (pace, result) = match which {
-                0 => (END, self.audit_end().await),
-                1 => (ACCOUNTS, self.audit_accounts().await),
-                _ => (WHOLE, self.audit_whole().await),
+            let audit = async {
+                match which {
+                    0 => (END, self.audit_end().await),
+                    1 => (ACCOUNTS, self.audit_accounts().await),
+                    _ => (WHOLE, self.audit_whole().await),
+                }
+            };
+            let (pace, result) = tokio::select! {
+                () = stop.cancelled() => return,
+                audited = audit => audited,
             };
             if let Err(error) = result {
                 // No verdict; the time of the last success tells how long there was none.
@@ -184,7 +200,7 @@ impl Auditor {
         }
     }
 
-    /// What is new since the last time: a page, and when the end is reached, the accounts that were touched.
+    /// What is new since the last time: the log up to its head, and the accounts that were touched.
     pub async fn audit_end(&mut self) -> Result<(), StoreError> {
         let head = self.store.head().await?;
         let mut walk = self.end.take().unwrap_or_else(|| Walk::from(&head));
@@ -212,20 +228,21 @@ impl Auditor {
         found: &mut Findings,
     ) -> Result<(), StoreError> {
         let store = &*self.store;
-        while !walk.is_at(head.seq) {
-            if !step(walk, store, head.seq, found).await? {
+        if !walk_to(head.seq, walk, store, found).await? {
+            return Ok(());
+        }
+        // What is touched from here on is compared the next time.
+        for some in walk.take_touched().chunks(ACCOUNTS_AT_ONCE) {
+            let started = Instant::now();
+            let (head, accounts) = store.accounts_at_head(some).await?;
+            breathe_since(started).await;
+            // What was committed since may have touched them again.
+            if !walk_to(head.seq, walk, store, found).await? {
                 return Ok(());
             }
-            let touched = walk.take_touched();
-            let (head, accounts) = store.accounts_at_head(&touched).await?;
-            // What was committed since may have touched them again.
-            while !walk.is_at(head.seq) {
-                if !step(walk, store, head.seq, found).await? {
-                    return Ok(());
-                }
-            }
-            walk.compare(&head, &touched, &accounts, found);
+            walk.compare(&head, some, &accounts, found);
         }
+        walk.forget();
         Ok(())
     }
 
@@ -262,6 +279,8 @@ impl Auditor {
             let store = self.store.clone();
             self.whole.step(&*store, PAGE, head.seq, &mut found).await?
         };
+        // Nothing is compared on this walk: accounts have moved on.
+        self.whole.take_touched();
         self.whole.forget();
         self.metrics.whole_seq.set(self.whole.seq());
         if !more || !found.is_empty() {

@@ -113,7 +113,8 @@ pub trait LedgerStore: Send + Sync {
     /// These accounts, as far as they exist, and the head at that same moment.
     async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError>;
 
-    /// What the accounts of each currency add up to, and how many wallets are below zero.
+    /// What the accounts of each currency add up to at one moment, and how many wallets are below zero. They are read a part at a time,
+    /// with a rest as long as each took, so that nobody waits behind it.
     async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError>;
 
     /// Every account, and the head at that same moment: for audits.

@@ -1,5 +1,7 @@
 //! How accounts and entries are written in rows, and read back.
 
+use std::collections::BTreeMap;
+
 use moka::sync::Cache;
 use money::{Amount, Currency};
 use uuid::Uuid;
@@ -135,17 +137,47 @@ pub(super) fn standing(rows: Vec<StandingColumns>) -> Result<(Head, Vec<Account>
     Ok((at, accounts))
 }
 
-/// From rows of currency, the sums of the upper and lower halves, and how many wallets are below zero.
-pub(super) fn sums(
-    rows: Vec<(i16, i64, i64, i64)>,
-) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
-    let (mut sums, mut negative) = (Vec::with_capacity(rows.len()), 0_i64);
-    for (code, upper, lower, below_zero) in rows {
-        let sum = (i128::from(upper) << 32).saturating_add(i128::from(lower));
-        sums.push((currency(i64::from(code))?, sum));
-        negative = negative.saturating_add(below_zero);
+/// Currency, the sums of the upper and lower halves, how many wallets are below zero, how many accounts that was, and the highest id.
+pub(super) type SumColumns = (i16, i64, i64, i64, i64, i64);
+
+/// What accounts add up to, part by part.
+#[derive(Default)]
+pub(super) struct Sums {
+    sums: BTreeMap<i16, (Currency, i128)>,
+    negative: i64,
+    /// How many accounts the last part had, and where it ended.
+    last: Option<(i64, i64)>,
+}
+
+impl Sums {
+    /// Behind which id the next part of so many begins; `None` when all are there.
+    pub(super) fn after(&self, limit: i64) -> Option<i64> {
+        match self.last {
+            None => Some(i64::MIN),
+            Some((count, id)) => (count == limit).then_some(id),
+        }
     }
-    Ok((sums, negative))
+
+    /// Adds a part.
+    pub(super) fn add(&mut self, rows: Vec<SumColumns>) -> Result<(), StoreError> {
+        let (mut all, mut last) = (0_i64, i64::MIN);
+        for (code, upper, lower, below_zero, count, id) in rows {
+            let currency = currency(i64::from(code))?;
+            let sum = (i128::from(upper) << 32).saturating_add(i128::from(lower));
+            let (_, total) = self.sums.entry(code).or_insert((currency, 0));
+            *total = total.saturating_add(sum);
+            self.negative = self.negative.saturating_add(below_zero);
+            all = all.saturating_add(count);
+            last = last.max(id);
+        }
+        self.last = Some((all, last));
+        Ok(())
+    }
+
+    /// The sum of each currency, and how many wallets are below zero.
+    pub(super) fn finish(self) -> (Vec<(Currency, i128)>, i64) {
+        (self.sums.into_values().collect(), self.negative)
+    }
 }
 
 /// The wallets that must be in `owners` before [`log_row`] can read these rows.

@@ -1,7 +1,7 @@
 //! What only PostgreSQL does this way: arrays as parameters, the whole batch as one statement, or as two halves, of which the first
 //! overlaps with the batch before.
 
-use store::sqlx::postgres::{PgArguments, PgPool, PgRow};
+use store::sqlx::postgres::{PgArguments, PgPool};
 use store::sqlx::{self, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 use wallet_api::Event;
@@ -316,24 +316,4 @@ pub(super) async fn find(pool: &PgPool, keys: &[Uuid]) -> sqlx::Result<Vec<LogCo
     .bind(keys)
     .fetch_all(pool)
     .await
-}
-
-/// Reads a whole table. The connections' settings are made for statements that must not; told to avoid it, PostgreSQL sorts a million
-/// accounts on disk to group them by currency.
-pub(super) async fn of_whole_table<T>(
-    pool: &PgPool,
-    statement: &'static str,
-) -> sqlx::Result<Vec<T>>
-where
-    T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
-{
-    let mut transaction = pool
-        .begin_with("begin; set local enable_seqscan = on")
-        .await?;
-    let rows = sqlx::query_as(statement)
-        .persistent(false)
-        .fetch_all(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(rows)
 }

@@ -1,5 +1,7 @@
 //! The ledger in a SQL database: what PostgreSQL and SQLite do alike.
 
+use std::time::Instant;
+
 use money::Currency;
 use store::{Database, on_read, sqlx};
 use uuid::Uuid;
@@ -29,11 +31,14 @@ macro_rules! standing {
 }
 pub(super) use standing;
 
-/// The upper and the lower half of each balance are summed apart: neither sum can leave 64 bits.
+/// So many accounts are summed up at once: a millisecond or two.
+const SUMMED_AT_ONCE: i64 = 2_000;
+/// A part of the accounts, in the order of their ids. The upper and the lower half of each balance are summed apart: neither sum can
+/// leave 64 bits.
 const SUMS: &str = "
     select currency, cast(sum(balance >> 32) as bigint), cast(sum(balance & 4294967295) as bigint),
-           cast(sum(case when id > 0 and balance < 0 then 1 else 0 end) as bigint)
-    from accounts group by currency";
+           cast(sum(case when id > 0 and balance < 0 then 1 else 0 end) as bigint), count(*), max(id)
+    from (select * from accounts where id > $1 order by id limit $2) part group by currency";
 
 /// The ledger's storage in either database.
 #[derive(Clone)]
@@ -180,9 +185,22 @@ impl LedgerStore for SqlStore {
     }
 
     async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
-        codec::sums(match &self.database {
-            Database::Postgres(pool) => postgres::of_whole_table(pool, SUMS).await?,
-            Database::Sqlite(pools) => sqlx::query_as(SUMS).fetch_all(&pools.read).await?,
+        let begin = match &self.database {
+            Database::Postgres(_) => "begin isolation level repeatable read, read only",
+            Database::Sqlite(_) => "begin",
+        };
+        on_read!(&self.database, pool => {
+            let mut snapshot = pool.begin_with(begin).await?;
+            let mut sums = codec::Sums::default();
+            while let Some(after) = sums.after(SUMMED_AT_ONCE) {
+                let started = Instant::now();
+                let part: Vec<codec::SumColumns> =
+                    sqlx::query_as(SUMS).bind(after).bind(SUMMED_AT_ONCE).fetch_all(&mut *snapshot).await?;
+                sums.add(part)?;
+                tokio::time::sleep(started.elapsed()).await;
+            }
+            snapshot.rollback().await?;
+            Ok(sums.finish())
         })
     }
 
@@ -238,5 +256,56 @@ mod tests {
             });
             assert_eq!(rows.max(), Some(50), "{plan:#?}");
         }
+    }
+
+    #[tokio::test]
+    async fn sums_are_of_one_moment_although_they_are_read_in_parts() {
+        for home in every_database().await {
+            let config = home.config("wallet");
+            let database = Database::open(&config).await.unwrap();
+            database.migrate(&config, STEPS).await.unwrap();
+            let count = 2 * SUMMED_AT_ONCE + 7;
+            // Rupiah and dollars (360 and 840): what wallets hold came in from outside.
+            let open = format!(
+                "insert into accounts (id, user_id, balance, currency, status)
+                 with recursive n(id) as (select 1 union all select id + 1 from n where id < {count})
+                 select id, id, 1000, 360 + 480 * (id % 2), 0 from n
+                 union all select -1 - c, null, -1000 * (select count(*) from n where id % 2 = c), 360 + 480 * c, 0 from (select 0 as c union all select 1) codes"
+            );
+            // From the first part to the last, and none of it is anywhere in between.
+            let shift = format!(
+                "update accounts set balance = balance + case id when 1 then -1 else 1 end where id in (1, {count})"
+            );
+            let store = SqlStore::new(database.clone());
+            execute(&database, &open).await;
+            let shifting = async {
+                for _ in 0..200 {
+                    execute(&database, &shift).await;
+                }
+            };
+            let summing = async {
+                for _ in 0..10 {
+                    let (sums, negative) = store.sums().await.unwrap();
+                    let sums: Vec<i128> = sums.into_iter().map(|(_, sum)| sum).collect();
+                    assert_eq!((sums, negative), (vec![0, 0], 0));
+                }
+            };
+            tokio::join!(shifting, summing);
+            execute(
+                &database,
+                "update accounts set balance = balance + 1 where id = 3000",
+            )
+            .await;
+            assert_eq!(store.sums().await.unwrap().0[0].1, 1);
+        }
+    }
+
+    async fn execute(database: &Database, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        match database {
+            Database::Postgres(pool) => pool.execute(statement).await.map(drop),
+            Database::Sqlite(pools) => pools.write.execute(statement).await.map(drop),
+        }
+        .unwrap();
     }
 }

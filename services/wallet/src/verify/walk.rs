@@ -82,7 +82,6 @@ impl Walk {
         if let Some(id) = asked.iter().find(|id| !there.contains(id)) {
             findings.fail(BALANCES, || format!("account {id} is missing"));
         }
-        self.replay.forget();
     }
 
     /// Whether the head says what the log says.
@@ -91,9 +90,8 @@ impl Walk {
         self.batches.at_head(head, findings);
     }
 
-    /// Bounds what is kept in mind, where nothing is compared.
+    /// Bounds what is kept in mind.
     pub(crate) fn forget(&mut self) {
-        self.replay.touched.clear();
         self.replay.forget();
     }
 
