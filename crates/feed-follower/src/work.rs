@@ -12,8 +12,13 @@ use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader};
 
 /// How often a model that nobody reads asks for news.
 const IDLE_EVERY: Duration = Duration::from_millis(250);
-/// The same while there are some: often, so that a busy ledger is followed in many small steps that no payment has to wait behind.
-const BUSY_EVERY: Duration = Duration::from_millis(50);
+/// The same while there are some: a busy ledger is followed in many small steps, of about so many entries. What the database does for
+/// these at once, two or three milliseconds, is what a payment may have to wait behind.
+const STEP_ENTRIES: f64 = 64.0;
+/// The longest rest between such steps,
+const BUSY_EVERY_MOST: Duration = Duration::from_millis(50);
+/// and the shortest: under full load steps get larger, and cost less for each entry.
+const BUSY_EVERY_LEAST: Duration = Duration::from_millis(5);
 
 /// The work of a follower.
 pub struct Work<M, L> {
@@ -44,6 +49,7 @@ impl<M: ReadModel, L: Log> Work<M, L> {
     /// Follows until `stop` is cancelled, or nobody can read any more.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut rest = IDLE_EVERY;
+        let mut last = Instant::now();
         loop {
             let mut readers = Vec::new();
             tokio::select! {
@@ -51,15 +57,14 @@ impl<M: ReadModel, L: Log> Work<M, L> {
                 count = self.waiting.recv_many(&mut readers, READERS_MAX) => if count == 0 { return },
                 () = tokio::time::sleep(rest) => {}
             }
+            let passed = last.elapsed();
+            last = Instant::now();
             let result = tokio::select! {
                 () = stop.cancelled() => return,
                 result = self.catch_up() => result,
             };
             let following = result.is_ok();
-            rest = match &result {
-                Ok(applied) if *applied > 0 => BUSY_EVERY,
-                _ => IDLE_EVERY,
-            };
+            rest = rest_after(result.as_ref().map_or(0, |applied| *applied), passed);
             let followed = self.following.swap(following, Ordering::Relaxed);
             if let Err(error) = result
                 && followed
@@ -119,5 +124,34 @@ impl<M: ReadModel, L: Log> Work<M, L> {
                 "the log ends at {position}, before its head"
             );
         }
+    }
+}
+
+/// The rest after a step of so many entries, which came in the time that had passed since the step before.
+fn rest_after(applied: usize, passed: Duration) -> Duration {
+    if applied == 0 {
+        return IDLE_EVERY;
+    }
+    let rest = passed.mul_f64(STEP_ENTRIES / applied as f64);
+    rest.clamp(BUSY_EVERY_LEAST, BUSY_EVERY_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_ledger_is_followed_in_steps_of_a_few_entries() {
+        let ms = Duration::from_millis;
+        assert_eq!(rest_after(0, ms(250)), ms(250), "nobody writes");
+        assert_eq!(rest_after(25, ms(250)), ms(50), "100 a second");
+        assert_eq!(rest_after(128, ms(50)), ms(25), "2,560 a second");
+        assert_eq!(rest_after(320, ms(50)), ms(10), "6,400 a second");
+        assert_eq!(rest_after(2000, ms(50)), ms(5), "all that it can");
+        assert_eq!(
+            rest_after(1, Duration::ZERO),
+            ms(5),
+            "a reader asks at once"
+        );
     }
 }
