@@ -77,6 +77,43 @@ impl Yardstick {
     }
 
     fn run(&self, load: Load, clients: u32, span: Duration) -> anyhow::Result<f64> {
+        let text = self.output(load, clients, span, &[])?;
+        text.lines()
+            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+            .with_context(|| format!("pgbench gave no rate: {text}"))
+    }
+
+    /// How long each transfer took from when it was due, at so many a second.
+    pub(crate) fn latencies(&self, rate: f64, span: Duration) -> anyhow::Result<Vec<Duration>> {
+        let prefix = self.scripts.path().join("log");
+        let prefix = prefix.to_string_lossy();
+        let rate = format!("--rate={rate}");
+        let log = format!("--log-prefix={prefix}");
+        self.output(Load::Uniform, CLIENTS[0], span, &[&rate, "--log", &log])?;
+        let mut took = Vec::new();
+        for entry in std::fs::read_dir(self.scripts.path())? {
+            let path = entry?.path();
+            if !path.to_string_lossy().starts_with(&*prefix) {
+                continue;
+            }
+            // client, transaction, microseconds, …
+            for line in std::fs::read_to_string(&path)?.lines() {
+                let micros = line.split(' ').nth(2).context("pgbench's log is short")?;
+                took.push(Duration::from_micros(micros.parse()?));
+            }
+            std::fs::remove_file(path)?;
+        }
+        Ok(took)
+    }
+
+    /// Runs pgbench, with these arguments besides its own, and gives what it prints.
+    fn output(
+        &self,
+        load: Load,
+        clients: u32,
+        span: Duration,
+        arguments: &[&str],
+    ) -> anyhow::Result<String> {
         let accounts = self.accounts;
         let credit = match load {
             Load::Uniform => format!("\\set c random(1, {accounts})\n"),
@@ -102,19 +139,17 @@ impl Yardstick {
                 &clients.to_string(),
             ])
             .args(["-T", &span.as_secs().max(1).to_string()])
+            .args(arguments)
             .arg("-f")
             .arg(&file)
             .arg(&self.url)
             .output()
             .context("pgbench did not start")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.lines()
-            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-            .with_context(|| {
-                format!(
-                    "pgbench failed: {text}{}",
-                    String::from_utf8_lossy(&output.stderr)
-                )
-            })
+        anyhow::ensure!(
+            output.status.success(),
+            "pgbench failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
