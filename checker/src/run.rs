@@ -18,6 +18,8 @@ use crate::planted::Bug;
 const CLIENTS: usize = 12;
 /// Few users, so that clients get in each other's way.
 const USERS: usize = 4;
+/// How long clients may go on repeating what has no answer yet, once every part is healthy.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a run shall be.
 #[derive(Clone, Debug)]
@@ -81,8 +83,17 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     };
     bank.wait_until_healthy().await?;
     stop.store(true, Ordering::SeqCst);
-    for client in clients {
-        client.await?;
+    let clients = futures_util::future::try_join_all(clients);
+    match tokio::time::timeout(ANSWERED_WITHIN, clients).await {
+        Ok(clients) => clients.map(drop)?,
+        Err(_) => {
+            bank.keep_folder();
+            anyhow::bail!(
+                "everything says that it is healthy, and a call was not answered for {} s; logs are in {}",
+                ANSWERED_WITHIN.as_secs(),
+                bank.folder().display()
+            );
+        }
     }
 
     let verdict = check(&recorder.calls(), &Replay::of(bank.log().await?), before);

@@ -18,7 +18,7 @@ const STEP_ENTRIES: f64 = 64.0;
 /// The longest rest between such steps,
 const BUSY_EVERY_MOST: Duration = Duration::from_millis(50);
 /// and the shortest: under full load steps get larger, and cost less for each entry.
-const BUSY_EVERY_LEAST: Duration = Duration::from_millis(5);
+const BUSY_EVERY_LEAST: Duration = Duration::from_millis(10);
 
 /// The work of a follower.
 pub struct Work<M, L> {
@@ -147,10 +147,10 @@ mod tests {
         assert_eq!(rest_after(25, ms(250)), ms(50), "100 a second");
         assert_eq!(rest_after(128, ms(50)), ms(25), "2,560 a second");
         assert_eq!(rest_after(320, ms(50)), ms(10), "6,400 a second");
-        assert_eq!(rest_after(2000, ms(50)), ms(5), "all that it can");
+        assert_eq!(rest_after(2000, ms(50)), ms(10), "all that it can");
         assert_eq!(
             rest_after(1, Duration::ZERO),
-            ms(5),
+            ms(10),
             "a reader asks at once"
         );
     }
