@@ -160,6 +160,22 @@ async fn a_touched_account_that_stands_elsewhere_than_the_log_is_found() {
 }
 
 #[tokio::test]
+async fn of_many_touched_accounts_the_last_is_compared_too() {
+    for bank in every_bank().await {
+        let mut audited = Audited::over(&bank);
+        audited.auditor.audit_end().await.unwrap();
+        let mut last = 0;
+        for user in 1..=300 {
+            last = bank.wallet(user, 1_000).await;
+        }
+        let tamper = format!("update accounts set balance = balance + 1 where id = {last}");
+        execute(&bank, &tamper).await;
+        audited.auditor.audit_end().await.unwrap();
+        assert!(audited.failed("balances"));
+    }
+}
+
+#[tokio::test]
 async fn a_change_of_old_rows_is_found_by_the_walk_over_the_whole() {
     for bank in every_bank().await {
         let ani = bank.wallet(1, 1_000).await;
