@@ -13,7 +13,8 @@ pub use http::{Answer, TestClient, TestServer, free_ports, wait_until};
 pub use link::Link;
 pub use postgres::DurablePostgres;
 
-use store::DatabaseConfig;
+use store::sqlx::{self, AssertSqlSafe, Executor as _};
+use store::{Database, DatabaseConfig};
 
 /// A secret for tests.
 pub const SECRET: &str = "a secret of tests, longer than 32 bytes";
@@ -48,6 +49,15 @@ pub async fn every_database() -> Vec<TestDatabase> {
         });
     }
     databases
+}
+
+/// Runs SQL behind a service's back, on the connections that write.
+pub async fn execute(database: &Database, sql: &str) -> sqlx::Result<()> {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match database {
+        Database::Postgres(pool) => pool.execute(sql).await.map(drop),
+        Database::Sqlite(pools) => pools.write.execute(sql).await.map(drop),
+    }
 }
 
 fn sqlite() -> TestDatabase {

@@ -1,7 +1,6 @@
 //! The audit of what follows the ledger, and of receipts.
 
 use serde_json::json;
-use store::sqlx::{AssertSqlSafe, Executor as _};
 use store::{Database, DatabaseConfig};
 
 use crate::support::{TestBank, every_bank};
@@ -14,11 +13,8 @@ async fn verify(bank: &TestBank, receipt: Option<&std::path::Path>) -> (bool, St
 }
 
 async fn execute(config: &DatabaseConfig, statement: &str) {
-    let statement = AssertSqlSafe(statement.to_owned());
-    match Database::open(config).await.unwrap() {
-        Database::Postgres(pool) => drop(pool.execute(statement).await.unwrap()),
-        Database::Sqlite(pools) => drop(pools.write.execute(statement).await.unwrap()),
-    }
+    let database = Database::open(config).await.unwrap();
+    testing::execute(&database, statement).await.unwrap();
 }
 
 #[tokio::test]

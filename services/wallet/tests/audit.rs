@@ -3,17 +3,10 @@
 
 mod support;
 
-use store::sqlx::{self, AssertSqlSafe, Executor as _};
-use store::{Database, on_read};
+use store::on_read;
+use store::sqlx;
 use support::{TestBank, accepted, every_bank, pay, top_up, transfer};
-
-async fn execute(bank: &TestBank, statement: &str) -> Result<(), sqlx::Error> {
-    let statement = AssertSqlSafe(statement.to_owned());
-    match &bank.database {
-        Database::Postgres(pool) => pool.execute(statement).await.map(drop),
-        Database::Sqlite(pools) => pools.write.execute(statement).await.map(drop),
-    }
-}
+use testing::execute;
 
 /// Takes the guard away that stops honest people.
 async fn disarm(bank: &TestBank, table: &str) {
@@ -25,7 +18,7 @@ async fn disarm(bank: &TestBank, table: &str) {
         _ => vec![format!("drop trigger append_only on {table}")],
     };
     for statement in statements {
-        execute(bank, &statement).await.unwrap();
+        execute(&bank.database, &statement).await.unwrap();
     }
 }
 
@@ -43,7 +36,10 @@ async fn history_is_append_only_by_sql_too() {
                 format!("update {table} set {key} = {key}"),
                 format!("delete from {table}"),
             ] {
-                let error = execute(&bank, &statement).await.unwrap_err().to_string();
+                let error = execute(&bank.database, &statement)
+                    .await
+                    .unwrap_err()
+                    .to_string();
                 assert!(error.contains("append-only"), "{statement}: {error}");
             }
         }
@@ -121,7 +117,7 @@ async fn the_audit_names_what_was_tampered_with() {
             if let Some(table) = guarded {
                 disarm(&bank, table).await;
             }
-            execute(&bank, change).await.unwrap();
+            execute(&bank.database, change).await.unwrap();
             let report = bank.audit().await;
             let found = report
                 .checks
@@ -161,9 +157,12 @@ async fn a_wallet_below_zero_is_refused_by_the_database_itself() {
     for bank in every_bank().await {
         bank.wallet(1, 10).await;
         assert!(
-            execute(&bank, "update accounts set balance = -1 where id = 1")
-                .await
-                .is_err()
+            execute(
+                &bank.database,
+                "update accounts set balance = -1 where id = 1"
+            )
+            .await
+            .is_err()
         );
         let count: i64 = on_read!(&bank.database, pool => {
             sqlx::query_scalar("select count(*) from accounts where balance = 10").fetch_one(pool).await.unwrap()

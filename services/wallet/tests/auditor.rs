@@ -4,8 +4,6 @@
 mod support;
 
 use http_server::Metrics;
-use store::Database;
-use store::sqlx::{AssertSqlSafe, Executor as _};
 use support::{TestBank, accepted, every_bank, pay, top_up, transfer};
 use wallet::auditor::Auditor;
 
@@ -46,12 +44,7 @@ impl Audited {
 }
 
 async fn execute(bank: &TestBank, statement: &str) {
-    let statement = AssertSqlSafe(statement.to_owned());
-    match &bank.database {
-        Database::Postgres(pool) => pool.execute(statement).await.map(drop),
-        Database::Sqlite(pools) => pools.write.execute(statement).await.map(drop),
-    }
-    .unwrap();
+    testing::execute(&bank.database, statement).await.unwrap();
 }
 
 /// Takes the guard away that stops honest people.

@@ -218,17 +218,22 @@ impl LedgerStore for SqlStore {
 )]
 mod tests {
     use store::sqlx::{AssertSqlSafe, Executor as _};
-    use testing::every_database;
+    use testing::{TestDatabase, every_database, execute};
 
     use super::*;
     use crate::store::STEPS;
 
+    async fn migrated(home: &TestDatabase) -> Database {
+        let config = home.config("wallet");
+        let database = Database::open(&config).await.unwrap();
+        database.migrate(&config, STEPS).await.unwrap();
+        database
+    }
+
     #[tokio::test]
     async fn a_page_of_the_log_does_not_read_the_rest_of_it() {
         for home in every_database().await {
-            let config = home.config("wallet");
-            let database = Database::open(&config).await.unwrap();
-            database.migrate(&config, STEPS).await.unwrap();
+            let database = migrated(&home).await;
             // SQLite has no other way to put this in order than by its key.
             let Database::Postgres(pool) = &database else {
                 continue;
@@ -261,9 +266,7 @@ mod tests {
     #[tokio::test]
     async fn sums_are_of_one_moment_although_they_are_read_in_parts() {
         for home in every_database().await {
-            let config = home.config("wallet");
-            let database = Database::open(&config).await.unwrap();
-            database.migrate(&config, STEPS).await.unwrap();
+            let database = migrated(&home).await;
             let count = 2 * SUMMED_AT_ONCE + 7;
             // Rupiah and dollars (360 and 840): what wallets hold came in from outside.
             let open = format!(
@@ -277,10 +280,10 @@ mod tests {
                 "update accounts set balance = balance + case id when 1 then -1 else 1 end where id in (1, {count})"
             );
             let store = SqlStore::new(database.clone());
-            execute(&database, &open).await;
+            execute(&database, &open).await.unwrap();
             let shifting = async {
                 for _ in 0..200 {
-                    execute(&database, &shift).await;
+                    execute(&database, &shift).await.unwrap();
                 }
             };
             let summing = async {
@@ -295,17 +298,9 @@ mod tests {
                 &database,
                 "update accounts set balance = balance + 1 where id = 3000",
             )
-            .await;
+            .await
+            .unwrap();
             assert_eq!(store.sums().await.unwrap().0[0].1, 1);
         }
-    }
-
-    async fn execute(database: &Database, statement: &str) {
-        let statement = AssertSqlSafe(statement.to_owned());
-        match database {
-            Database::Postgres(pool) => pool.execute(statement).await.map(drop),
-            Database::Sqlite(pools) => pools.write.execute(statement).await.map(drop),
-        }
-        .unwrap();
     }
 }

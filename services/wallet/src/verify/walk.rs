@@ -70,7 +70,7 @@ impl Walk {
 
     /// Compares these accounts, as they stood at `head`, with where the log left them there. All of `asked` must be among them.
     pub(crate) fn compare(
-        &mut self,
+        &self,
         head: &Head,
         asked: &[i64],
         accounts: &[Account],
