@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use clock::Entropy;
 use store::DatabaseConfig;
 
-use crate::Config;
+use crate::{Config, ServiceDatabases};
 
 /// Connections of each service to PostgreSQL.
 const CONNECTIONS: u32 = 5;
@@ -21,6 +21,7 @@ const CONNECTIONS: u32 = 5;
 pub struct Home {
     folder: PathBuf,
     database_url: Option<String>,
+    apart: ServiceDatabases,
 }
 
 /// While it lives, no other process uses the folder.
@@ -33,11 +34,35 @@ impl Home {
         Home {
             folder: config.data_dir.clone(),
             database_url: config.database_url.clone(),
+            apart: ServiceDatabases::default(),
         }
+    }
+
+    /// The same, where services have databases of their own: for an audit. A service whose database is not named is looked for
+    /// where DATABASE_URL says, and nowhere when that is not set either.
+    #[must_use]
+    pub fn with(mut self, apart: ServiceDatabases) -> Home {
+        self.apart = apart;
+        self
+    }
+
+    /// Whether it is known where a service's database would be.
+    pub fn knows(&self, service: &str) -> bool {
+        !self.apart.is_any()
+            || self.database_url.is_some()
+            || self.apart.database(service).is_some()
+    }
+
+    /// Whether a service's database is named by itself, so that its tables must be there.
+    pub fn names(&self, service: &str) -> bool {
+        self.apart.database(service).is_some()
     }
 
     /// The database of one service.
     pub fn database(&self, service: &str) -> DatabaseConfig {
+        if let Some(database) = self.apart.database(service) {
+            return database;
+        }
         match &self.database_url {
             Some(url) => DatabaseConfig {
                 max_connections: CONNECTIONS,
@@ -52,6 +77,9 @@ impl Home {
 
     /// For people: what the data is in.
     pub fn describe(&self) -> String {
+        if self.apart.is_any() {
+            return "the services' own databases".to_owned();
+        }
         match &self.database_url {
             Some(_) => "PostgreSQL".to_owned(),
             None => format!("SQLite in {}", self.folder.display()),
@@ -60,7 +88,10 @@ impl Home {
 
     /// Whether there is anything to audit.
     pub fn exists(&self) -> bool {
-        self.database_url.is_some() || self.folder.join("wallet.db").exists()
+        if self.apart.is_any() || self.database_url.is_some() {
+            return self.knows("wallet");
+        }
+        self.folder.join("wallet.db").exists()
     }
 
     /// Makes the folder if need be, and claims it for this process.

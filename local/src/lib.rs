@@ -5,11 +5,13 @@
 //! what a laptop needs beside them: ports that are claimed before anything starts, a data folder with its own secret, migrations
 //! at the start, demo data, and the audit.
 
+mod apart;
 mod bank;
 mod config;
 mod data;
 pub mod verify;
 
+pub use apart::ServiceDatabases;
 pub use bank::Bank;
 pub use config::{Config, Ports};
 pub use data::Home;

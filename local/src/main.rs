@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use clock::{Clock, Entropy};
-use local::{Bank, Config, Home};
+use local::{Bank, Config, Home, ServiceDatabases};
 use telemetry::TelemetryConfig;
 
 /// The whole wallet in one process: gateway, users, wallets, transactions, payments
@@ -28,6 +28,9 @@ enum Command {
         /// Also check that this receipt, a file with the API's answer, is one of this ledger
         #[arg(long, value_name = "FILE")]
         receipt: Option<PathBuf>,
+        /// Where each service has a database of its own
+        #[command(flatten)]
+        databases: ServiceDatabases,
     },
 }
 
@@ -50,7 +53,8 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let home = Home::new(&cli.config);
-    if let Some(Command::Verify { receipt }) = cli.command {
+    if let Some(Command::Verify { receipt, databases }) = cli.command {
+        let home = home.with(databases);
         let whole =
             local::verify::verify(&home, receipt.as_deref(), &mut std::io::stdout()).await?;
         return Ok(if whole {

@@ -21,6 +21,10 @@ pub async fn verify(
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<bool> {
     anyhow::ensure!(
+        home.knows("wallet"),
+        "WALLET_DATABASE_URL is not set: the ledger is in the wallet service's database, and nothing can be compared without it"
+    );
+    anyhow::ensure!(
         home.exists(),
         "there is no ledger: {} holds none; set DATA_DIR or DATABASE_URL",
         home.describe()
@@ -39,14 +43,26 @@ pub async fn verify(
     for check in &report.checks {
         say(out, check.name, check.failure.as_deref())?;
     }
-    for (name, verdict) in followers(home, &store).await? {
+    for (service, name, verdict) in followers(home, &store).await? {
+        let variable = format!("{}_DATABASE_URL", service.to_uppercase());
         match verdict {
             Verdict::Agrees => say(out, name, None)?,
             Verdict::Differs(difference) => {
                 is_whole = false;
                 say(out, name, Some(&difference))?;
             }
-            Verdict::NotHere => writeln!(out, "  left    {name}: it is in another database")?,
+            // Whoever names a database expects it to be looked at.
+            Verdict::NotHere if home.names(service) => {
+                is_whole = false;
+                let failure = format!(
+                    "the database in {variable} does not answer, or lacks the {service} service's tables"
+                );
+                say(out, name, Some(&failure))?;
+            }
+            Verdict::NotHere => writeln!(
+                out,
+                "  left    {name}: these rows are in another database; name it in {variable}"
+            )?,
         }
     }
     if let Some(receipt) = receipt {
@@ -83,24 +99,34 @@ fn progress(what: &'static str) -> impl Fn(i64, i64) + Sync {
     }
 }
 
-/// What follows the ledger, and whether it agrees.
-async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[(&'static str, Verdict); 2]> {
+/// What follows the ledger: the service, what is claimed of it, and whether that is so.
+type Claim = (&'static str, &'static str, Verdict);
+
+async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 2]> {
     let log = Ledger(store.clone());
-    let history = home.database("transaction");
-    let payments = home.database("payment");
+    let history = if home.knows("transaction") {
+        let database = home.database("transaction");
+        transaction::verify(&database, &log, &progress("entries in history"))
+            .await
+            .context("history could not be read")?
+    } else {
+        Verdict::NotHere
+    };
+    let payments = if home.knows("payment") {
+        let database = home.database("payment");
+        payment::verify(&database, &log, &progress("entries in payments"))
+            .await
+            .context("the payments could not be read")?
+    } else {
+        Verdict::NotHere
+    };
     Ok([
         (
+            "transaction",
             "history and its sums are what the log says",
-            transaction::verify(&history, &log, &progress("entries in history"))
-                .await
-                .context("history could not be read")?,
+            history,
         ),
-        (
-            "the payments are what the log says",
-            payment::verify(&payments, &log, &progress("entries in payments"))
-                .await
-                .context("the payments could not be read")?,
-        ),
+        ("payment", "the payments are what the log says", payments),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! The audit of what follows the ledger, and of receipts.
 
+use local::{Home, ServiceDatabases};
 use serde_json::json;
 use store::{Database, DatabaseConfig};
 
@@ -141,5 +142,96 @@ async fn a_receipt_belongs_to_the_ledger_that_gave_it() {
             !whole && report.contains("something in it was changed"),
             "{report}"
         );
+    }
+}
+
+/// The audit of a bank whose services have a database each, of those that are named.
+async fn verify_apart(bank: &TestBank, named: &[&str]) -> anyhow::Result<(bool, String)> {
+    let url = bank.config.database_url.as_deref();
+    let url = |service: &str| {
+        let url = match url {
+            Some(url) => url.to_owned(),
+            None => Home::new(&bank.config).database(service).url,
+        };
+        named.contains(&service).then_some(url)
+    };
+    let apart = ServiceDatabases {
+        wallet_database_url: url("wallet"),
+        transaction_database_url: url("transaction"),
+        payment_database_url: url("payment"),
+        user_database_url: url("user"),
+        database_schema: None,
+    };
+    let mut nowhere = bank.config.clone();
+    nowhere.database_url = None;
+    nowhere.data_dir = "/nonexistent".into();
+    let mut report = Vec::new();
+    let home = Home::new(&nowhere).with(apart);
+    let whole = local::verify::verify(&home, None, &mut report).await?;
+    Ok((whole, String::from_utf8(report)?))
+}
+
+#[tokio::test]
+async fn followers_in_databases_of_their_own_are_compared_and_only_unnamed_ones_are_left_out() {
+    for bank in every_bank().await {
+        let ani = bank.customer("ani", 100).await;
+        let paid = ani.client.post("/payments/pay", ani.pay(1)).await;
+        paid.expect(201);
+        ani.list("/transactions", "transactions").await;
+        ani.list("/payments", "payments").await;
+
+        let all = ["wallet", "transaction", "payment", "user"];
+        let (whole, report) = verify_apart(&bank, &all).await.unwrap();
+        assert!(whole && !report.contains("left "), "{report}");
+        assert!(report.contains("holds   history"), "{report}");
+        assert!(report.contains("holds   the payments"), "{report}");
+
+        let (whole, report) = verify_apart(&bank, &["wallet", "payment"]).await.unwrap();
+        assert!(whole && report.contains("left    history"), "{report}");
+        assert!(report.contains("TRANSACTION_DATABASE_URL"), "{report}");
+
+        let without = verify_apart(&bank, &["transaction"]).await.unwrap_err();
+        assert!(
+            without
+                .to_string()
+                .contains("WALLET_DATABASE_URL is not set")
+        );
+
+        let database = Home::new(&bank.config).database("payment");
+        execute(&database, "delete from payments where id = 1").await;
+        let (whole, report) = verify_apart(&bank, &all).await.unwrap();
+        assert!(
+            !whole && report.contains("payment 1 is missing"),
+            "{report}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_named_database_without_the_services_tables_is_a_failure() {
+    for bank in every_bank().await {
+        let home = Home::new(&bank.config);
+        let empty = match bank.config.database_url.clone() {
+            // There is nothing of the transaction service in the payment service's schema.
+            Some(url) => {
+                let database = home.database("transaction");
+                execute(&database, "drop schema transaction cascade").await;
+                url
+            }
+            None => format!("{}.not-there", home.database("transaction").url),
+        };
+        let apart = ServiceDatabases {
+            wallet_database_url: Some(home.database("wallet").url),
+            transaction_database_url: Some(empty),
+            ..ServiceDatabases::default()
+        };
+        let mut report = Vec::new();
+        let home = Home::new(&bank.config).with(apart);
+        let whole = local::verify::verify(&home, None, &mut report)
+            .await
+            .unwrap();
+        let report = String::from_utf8(report).unwrap();
+        assert!(!whole && report.contains("BROKEN  history"), "{report}");
+        assert!(report.contains("TRANSACTION_DATABASE_URL"), "{report}");
     }
 }

@@ -33,6 +33,11 @@ fn the_configuration_document_is_what_the_code_says() {
     );
     section(
         &mut text,
+        "The audit, where each service has a database of its own (`dompet verify`)",
+        with::<local::ServiceDatabases>(),
+    );
+    section(
+        &mut text,
         "The gateway (`gateway serve`)",
         with::<gateway::Config>(),
     );
