@@ -1,14 +1,15 @@
 //! All five services, built and served together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use auth::ServiceKeyConfig;
 use clock::{Clock, Entropy};
-use http_server::{HttpConfig, Service};
+use http_server::{FileNeeds, HttpConfig, Service, reachable};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::data::Lock;
@@ -17,12 +18,36 @@ use crate::{Config, Home};
 /// How long the start may take until everything is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a part that ends after others that took their time has for it at least.
+const PART_END_MIN: Duration = Duration::from_secs(1);
+
 /// The five services, running.
 pub struct Bank {
     addresses: [SocketAddr; 5],
+    /// In the order in which they end: whoever calls another ends before it.
+    parts: [Part; 4],
+    shutdown_timeout: Duration,
+    _lock: Lock,
+}
+
+/// Services that end together.
+struct Part {
     stop: CancellationToken,
     servers: JoinSet<()>,
-    _lock: Lock,
+}
+
+impl Part {
+    fn serve(
+        services: impl IntoIterator<Item = (Service, TcpListener)>,
+        http: &HttpConfig,
+    ) -> Part {
+        let (stop, mut servers) = (CancellationToken::new(), JoinSet::new());
+        for (service, listener) in services {
+            let server = http_server::serve(service, listener, http.clone(), stop.clone());
+            servers.spawn(server);
+        }
+        Part { stop, servers }
+    }
 }
 
 /// The services in the order of their ports, with the variable that changes the port.
@@ -50,26 +75,24 @@ impl Bank {
         };
         migrate(&home).await?;
         let keys = ServiceKeyConfig::from_secret(secret);
-        let http = HttpConfig {
-            bind: config.bind,
-            ..HttpConfig::default()
-        };
+        let mut http = config.http.clone();
+        FileNeeds::LOCAL.claim(&mut http)?;
         let services = build(&config, &http, &home, &keys, addresses, &clock, &entropy).await?;
 
-        let stop = CancellationToken::new();
-        let mut servers = JoinSet::new();
-        for (service, listener) in services.into_iter().zip(listeners) {
-            servers.spawn(http_server::serve(
-                service,
-                listener,
-                http.clone(),
-                stop.clone(),
-            ));
-        }
+        let [gateway, user, wallet, transaction, payment] = services;
+        let [at_gateway, at_user, at_wallet, at_transaction, at_payment] = listeners;
         let bank = Bank {
             addresses,
-            stop,
-            servers,
+            parts: [
+                Part::serve([(gateway, at_gateway)], &http),
+                Part::serve(
+                    [(transaction, at_transaction), (payment, at_payment)],
+                    &http,
+                ),
+                Part::serve([(wallet, at_wallet)], &http),
+                Part::serve([(user, at_user)], &http),
+            ],
+            shutdown_timeout: http.shutdown_timeout,
             _lock: lock,
         };
         bank.wait_until_ready().await?;
@@ -87,23 +110,38 @@ impl Bank {
     }
 
     fn url(&self, index: usize) -> String {
-        format!("http://localhost:{}", self.addresses[index].port())
+        let address = reachable(self.addresses[index]);
+        if [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::from(Ipv6Addr::LOCALHOST),
+        ]
+        .contains(&address.ip())
+        {
+            format!("http://localhost:{}", address.port())
+        } else {
+            format!("http://{address}")
+        }
     }
 
-    /// Ends everything in order: the gateway's requests finish with the services'.
+    /// Ends everything in order: the gateway first, so that every request that it let in finds the services that it needs, then who
+    /// calls the ledger, then the ledger, then who knows the users. What takes longer than `SHUTDOWN_TIMEOUT` in all is cut off.
     pub async fn stop(mut self) {
-        self.stop.cancel();
-        while self.servers.join_next().await.is_some() {}
+        let end = Instant::now() + self.shutdown_timeout;
+        for part in &mut self.parts {
+            part.stop.cancel();
+            let end = end.max(Instant::now() + PART_END_MIN);
+            let ended = async { while part.servers.join_next().await.is_some() {} };
+            if tokio::time::timeout_at(end, ended).await.is_err() {
+                tracing::warn!("requests were still open at the end, and were cut off");
+            }
+        }
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let ready = async {
-            for (url, (name, _)) in self.urls().iter().zip(PORTS) {
-                let url = format!(
-                    "{}/readyz",
-                    url.replace("localhost", &self.reachable_host())
-                );
+            for (address, (name, _)) in self.addresses.into_iter().zip(PORTS) {
+                let url = format!("http://{}/readyz", reachable(address));
                 while !http
                     .get(&url)
                     .send()
@@ -119,21 +157,9 @@ impl Bank {
             .await
             .context("not everything became ready in time; LOG_LEVEL=debug tells more")
     }
-
-    fn reachable_host(&self) -> String {
-        reachable(self.addresses[0]).ip().to_string()
-    }
 }
 
-/// An address that listens everywhere is reached on this machine.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
-    address
-}
-
-async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+async fn bind(config: &Config) -> anyhow::Result<[TcpListener; 5]> {
     let ports = &config.ports;
     let numbers = [
         ports.gateway_port,
@@ -143,13 +169,17 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
         ports.payment_port,
     ];
     let mut listeners = Vec::with_capacity(numbers.len());
-    for (port, (name, variable)) in numbers.into_iter().zip(PORTS) {
-        let listener = TcpListener::bind((config.bind, port)).await.with_context(|| {
-            format!("port {port} for {name} is taken; stop what uses it, or set {variable} to another port")
-        })?;
-        listeners.push(listener);
+    let mut failures = Vec::new();
+    for (port, (who, variable)) in numbers.into_iter().zip(PORTS) {
+        match http_server::listen(SocketAddr::new(config.bind, port), who, variable).await {
+            Ok(listener) => listeners.push(listener),
+            Err(failure) => failures.push(failure.to_string()),
+        }
     }
-    Ok(listeners)
+    // All at once: whoever has one port taken may have several.
+    listeners
+        .try_into()
+        .map_err(|_| anyhow::anyhow!(failures.join("\n")))
 }
 
 async fn migrate(home: &Home) -> anyhow::Result<()> {
@@ -206,6 +236,7 @@ async fn build(
         .map(|service| service.app(http.deadline));
     let gateway = gateway::Config {
         request_timeout: config.request_timeout,
+        cors_origins: config.cors_origins.clone(),
         in_process: (!config.over_http).then_some(routes),
         ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())
     };

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
+use http_server::HttpConfig;
 
 /// The local mode's configuration.
 #[derive(Clone, clap::Args)]
@@ -36,6 +37,12 @@ pub struct Config {
     /// Seconds that a request may take at the gateway, retries included
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = http_server::seconds)]
     pub request_timeout: std::time::Duration,
+    /// The origins whose pages may call the API, separated by commas; `*` for all
+    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// How all five listen and end
+    #[command(flatten)]
+    pub http: HttpConfig,
     /// Whether the gateway passes requests on through the services' ports, as it does where they are processes of their own
     #[arg(skip)]
     pub over_http: bool,
@@ -60,6 +67,8 @@ impl Config {
             admin_email: None,
             admin_password: None,
             request_timeout: std::time::Duration::from_secs(5),
+            cors_origins: vec!["*".to_owned()],
+            http: HttpConfig::default(),
             over_http: false,
         }
     }

@@ -67,9 +67,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let stop = http_server::stop_signal()?;
     let demo = cli.config.demo_data;
     let bank = Bank::start(cli.config, Clock::system(), Entropy::system()).await?;
-    greet(&bank, &home, demo)?;
+    // A greeting that nobody reads, such as one into a closed pipe, is no reason to end, or to end in another order.
+    let _ = greet(&bank, &home, demo);
     stop.cancelled().await;
-    writeln!(std::io::stdout(), "Stopping: open requests finish first.")?;
+    let _ = writeln!(
+        std::io::stdout(),
+        "Stopping: open requests finish first. Ctrl-C again ends at once."
+    );
     bank.stop().await;
     Ok(ExitCode::SUCCESS)
 }

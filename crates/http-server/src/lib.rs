@@ -3,8 +3,10 @@
 //!
 //! A service builds a [`Service`] (its routes, its readiness checks, its background work) and hands it to
 //! [`serve()`] with a listener, so that tests bind port 0. The life of a server: ready → told to stop → readiness flips →
-//! after a moment no new connections → open requests finish, within a limit → background work ends.
+//! after a moment no new connections → open requests finish, within a limit → background work ends. A second signal ends the process
+//! at once.
 
+mod files;
 mod health;
 mod input;
 mod json;
@@ -13,15 +15,18 @@ mod metrics;
 mod program;
 mod replayed;
 mod serve;
+mod signals;
 
+pub use files::FileNeeds;
 pub use health::Health;
 pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use layers::{endpoint_not_found, method_not_allowed};
 pub use metrics::Metrics;
-pub use program::{Cli, NothingToMigrate, Program};
+pub use program::{Cli, ListenConfig, NothingToMigrate, Program};
 pub use replayed::Replayed;
-pub use serve::{HttpConfig, Service, Workers, healthcheck, seconds, serve, stop_signal};
+pub use serve::{HttpConfig, Service, Workers, healthcheck, listen, reachable, seconds, serve};
+pub use signals::stop_signal;
 
 /// A request makes hundreds of small allocations on many threads; mimalloc serves them with less work than the C library,
 /// and statically linked C libraries have slow ones. Here, because every program of Dompet links this crate.

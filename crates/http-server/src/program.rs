@@ -1,14 +1,14 @@
 //! The command line that every service's binary has: `serve`, `migrate`, `healthcheck`.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use telemetry::TelemetryConfig;
-use tokio::net::TcpListener;
 
-use crate::{HttpConfig, Service, healthcheck, serve, stop_signal};
+use crate::{FileNeeds, HttpConfig, Service, healthcheck, listen, serve, stop_signal};
 
 /// What a program is called, and which port it has unless told otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -37,20 +37,24 @@ enum Command<C: Args, M: Args> {
     /// Bring the database's schema to this version's, and end
     Migrate(M),
     /// Ask the server on this machine whether it is ready; exit 1 if not
-    Healthcheck(PortArgs),
+    Healthcheck(ListenConfig),
 }
 
-#[derive(Args)]
-struct PortArgs {
-    /// The port to listen on
+/// Where a service listens.
+#[derive(Args, Debug)]
+pub struct ListenConfig {
+    /// The address to listen on
+    #[arg(long, env = "BIND", default_value = "0.0.0.0")]
+    pub bind: IpAddr,
+    /// The port to listen on; without it that of the service (below)
     #[arg(long, env = "PORT")]
-    port: Option<u16>,
+    pub port: Option<u16>,
 }
 
 #[derive(Args)]
 struct ServeArgs<C: Args> {
     #[command(flatten)]
-    port: PortArgs,
+    listen: ListenConfig,
     #[command(flatten)]
     config: C,
     #[command(flatten)]
@@ -101,7 +105,7 @@ impl Program {
             match cli.command {
                 Command::Serve(args) => self.serve(*args, build).await,
                 Command::Migrate(args) => migrate(args).await,
-                Command::Healthcheck(args) => healthcheck(self.port(&args)?).await,
+                Command::Healthcheck(args) => healthcheck(self.address(&args)?).await,
             }
         })
     }
@@ -132,27 +136,26 @@ impl Program {
     ) -> anyhow::Result<()> {
         let _telemetry = telemetry::init(self.name, &args.telemetry)?;
         let stop = stop_signal()?;
-        let port = self.port(&args.port)?;
-        let listener = TcpListener::bind((args.http.bind, port))
-            .await
-            .with_context(|| format!("cannot listen on port {port}; set PORT to another"))?;
+        let mut http = args.http;
+        FileNeeds::SERVICE.claim(&mut http)?;
+        let address = self.address(&args.listen)?;
+        let listener = listen(address, self.name, "PORT").await?;
         // Where port 0 was asked for, the one that the system chose.
         let port = listener.local_addr()?.port();
         let service = build(args.config).await?;
         tracing::info!(service = self.name, port, "serving");
-        serve(service, listener, args.http, stop).await;
+        serve(service, listener, http, stop).await;
         Ok(())
     }
 
-    fn port(&self, args: &PortArgs) -> anyhow::Result<u16> {
-        if let Some(port) = args.port {
-            return Ok(port);
-        }
-        match std::env::var(self.port_variable) {
-            Ok(port) => port
+    fn address(&self, args: &ListenConfig) -> anyhow::Result<SocketAddr> {
+        let port = match (args.port, std::env::var(self.port_variable)) {
+            (Some(port), _) => port,
+            (None, Ok(port)) => port
                 .parse()
-                .with_context(|| format!("{} is not a port", self.port_variable)),
-            Err(_) => Ok(self.default_port),
-        }
+                .with_context(|| format!("{} is not a port", self.port_variable))?,
+            (None, Err(_)) => self.default_port,
+        };
+        Ok(SocketAddr::new(args.bind, port))
     }
 }

@@ -1,29 +1,40 @@
 //! The accept loop, and the order in which a server comes to its end.
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{Health, Metrics, layers};
 
+/// How long a client that had sent half of a request's headers when the server was told to stop may go on with them. Nobody knows yet
+/// what it asks for, so nothing is lost with it; a request whose headers are there is finished.
+const HEADERS_AFTER_STOP: Duration = Duration::from_secs(3);
+/// How long accepting rests when it failed. Out of file descriptors, accepting at once would only spin.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How often it is logged at most that connections cannot be accepted.
+const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
+
 /// How a server listens and ends.
 #[derive(Clone, Debug, clap::Args)]
 pub struct HttpConfig {
-    /// The address to listen on
-    #[arg(long, env = "BIND", default_value = "0.0.0.0")]
-    pub bind: IpAddr,
     /// Seconds that a request may take before it is answered with 504
     #[arg(long = "server-timeout", env = "SERVER_TIMEOUT", default_value = "15", value_parser = seconds)]
     pub deadline: Duration,
@@ -48,10 +59,9 @@ pub struct HttpConfig {
 }
 
 impl Default for HttpConfig {
-    /// The defaults, on the loopback address: for tests and the local mode.
+    /// The defaults of the command line.
     fn default() -> HttpConfig {
         HttpConfig {
-            bind: IpAddr::from([127, 0, 0, 1]),
             deadline: Duration::from_secs(15),
             header_timeout: Duration::from_secs(75),
             shutdown_delay: Duration::ZERO,
@@ -129,9 +139,14 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let app = service.app(config.deadline);
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(config.max_connections));
-    let accepting = accept(&listener, &app, &config, &graceful, &places);
+    let server = Server {
+        name: service.name,
+        app,
+        header_timeout: config.header_timeout,
+        connections: GracefulShutdown::new(),
+        places: Arc::new(Semaphore::new(config.max_connections)),
+        half_sent_end: CancellationToken::new(),
+    };
     let told_to_stop = async {
         stop.cancelled().await;
         tracing::info!(service = service.name, "stopping: no longer ready");
@@ -139,88 +154,162 @@ pub async fn serve(
         tokio::time::sleep(config.shutdown_delay).await;
     };
     tokio::select! {
-        () = accepting => {}
+        () = server.accept(&listener) => {}
         () = told_to_stop => {}
     }
     drop(listener);
-    if tokio::time::timeout(config.shutdown_timeout, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            service = service.name,
-            "requests were still open at the end of the drain"
-        );
-    }
+    server.drain(config.shutdown_timeout).await;
     service.workers.finish(config.shutdown_timeout).await;
     tracing::info!(service = service.name, "stopped");
 }
 
-async fn accept(
-    listener: &TcpListener,
-    app: &Router,
-    config: &HttpConfig,
-    graceful: &GracefulShutdown,
-    places: &Arc<Semaphore>,
-) {
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
+/// What one listener's connections share.
+struct Server {
+    name: &'static str,
+    app: Router,
+    header_timeout: Duration,
+    connections: GracefulShutdown,
+    places: Arc<Semaphore>,
+    /// Cancelled when a connection that has not sent a whole request's headers is not waited for any more.
+    half_sent_end: CancellationToken,
+}
+
+impl Server {
+    async fn accept(&self, listener: &TcpListener) {
+        let mut told: Option<Instant> = None;
+        loop {
+            let Ok(place) = self.places.clone().acquire_owned().await else {
+                return;
+            };
+            match listener.accept().await {
+                Ok((stream, _)) => self.serve_connection(stream, place),
+                Err(error) => {
+                    if told.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_EVERY) {
+                        told = Some(Instant::now());
+                        tracing::warn!(
+                            service = self.name,
+                            %error,
+                            "could not accept a connection; more of these are not told for a minute"
+                        );
+                    }
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+
+    fn serve_connection(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+        // Without it small answers wait for the client's acknowledgement; it fails only on a dead socket.
+        let _ = stream.set_nodelay(true);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (app, requests) = (TowerToHyperService::new(self.app.clone()), open.clone());
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let counted = OpenRequest::count(&requests);
+            let answer = app.call(request);
+            async move {
+                let answer = answer.await;
+                drop(counted);
+                answer
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_headers(64)
+            .serve_connection(TokioIo::new(stream), answer);
+        let connection = self.connections.watch(connection);
+        let half_sent_end = self.half_sent_end.clone();
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            tokio::select! {
+                // A connection that breaks is the client's affair, and daily business.
+                _ = &mut connection => {}
+                () = half_sent_end.cancelled() => {
+                    if open.load(Ordering::SeqCst) > 0 {
+                        let _ = connection.await;
+                    }
+                }
+            }
+            drop(place);
+        });
+    }
+
+    /// Lets open requests finish, within `limit`.
+    async fn drain(self, limit: Duration) {
+        let half_sent_end = self.half_sent_end;
+        let drained = async {
+            let mut drained = pin!(self.connections.shutdown());
+            tokio::select! {
+                () = &mut drained => return,
+                () = tokio::time::sleep(HEADERS_AFTER_STOP.min(limit)) => {}
+            }
+            half_sent_end.cancel();
+            drained.await;
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let connection = graceful.watch(connection(stream, app.clone(), config));
-                tokio::spawn(async move {
-                    // A connection that breaks is the client's affair, and daily business.
-                    let _ = connection.await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
-                // Out of file descriptors: accepting at once would only spin.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+        if tokio::time::timeout(limit, drained).await.is_err() {
+            tracing::warn!(
+                service = self.name,
+                "requests were still open at the end of the drain"
+            );
         }
     }
 }
 
-fn connection(
-    stream: TcpStream,
-    app: Router,
-    config: &HttpConfig,
-) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
-    // Without it small answers wait for the client's acknowledgement; it fails only on a dead socket.
-    let _ = stream.set_nodelay(true);
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_headers(64)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+/// Counts a request of a connection until it is answered, or dropped.
+struct OpenRequest(Arc<AtomicUsize>);
+
+impl OpenRequest {
+    fn count(open: &Arc<AtomicUsize>) -> OpenRequest {
+        open.fetch_add(1, Ordering::SeqCst);
+        OpenRequest(open.clone())
+    }
 }
 
-/// Cancelled by SIGTERM or Ctrl-C.
-pub fn stop_signal() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let stop = CancellationToken::new();
-    let cancelled = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        cancelled.cancel();
-    });
-    Ok(stop)
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
-/// Asks the server on this machine's `port` whether it is ready: for images that have no shell and no curl.
-pub async fn healthcheck(port: u16) -> anyhow::Result<()> {
+/// Listens on this address, or says why not: `who` listens there, and `variable` changes the port.
+pub async fn listen(address: SocketAddr, who: &str, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| anyhow::anyhow!(cannot_listen(address, who, variable, &error)))
+}
+
+fn cannot_listen(address: SocketAddr, who: &str, variable: &str, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "port {port} for {who} is taken; stop what uses it, or set {variable} to another port"
+        ),
+        ErrorKind::PermissionDenied => format!(
+            "cannot listen on {address} for {who}: permission denied; set {variable} to a port from 1024 on, or give the right to use lower ones"
+        ),
+        ErrorKind::AddrNotAvailable => format!(
+            "cannot listen on {address} for {who}: this machine has no such address; set BIND to one that it has"
+        ),
+        _ => format!("cannot listen on {address} for {who}: {error}"),
+    }
+}
+
+/// Where something that listens on this address is reached from this machine.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        // Not the other family's: where there is no IPv4, `::` is all there is.
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// Asks the server that listens on this address whether it is ready: for images that have no shell and no curl.
+pub async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let ask = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let mut stream = TcpStream::connect(reachable(address)).await?;
         stream
             .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .await?;

@@ -199,6 +199,8 @@ impl RetryPolicy for Budgeted {
             return RetryDecision::DoNotRetry;
         }
         self.metrics.retries.inc();
+        // Whoever gets no answer in the end logs that, and why.
+        tracing::debug!(past_retries, "a call is made again");
         decision
     }
 }

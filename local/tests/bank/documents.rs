@@ -64,7 +64,7 @@ fn the_configuration_document_is_what_the_code_says() {
     section(
         &mut text,
         "Every service: how it listens and ends",
-        with::<http_server::HttpConfig>(),
+        http_server::HttpConfig::augment_args(with::<http_server::ListenConfig>()),
     );
     section(
         &mut text,
@@ -88,8 +88,27 @@ fn the_configuration_document_is_what_the_code_says() {
             program.name, program.port_variable, program.default_port
         );
     }
+    text.push_str(THE_END);
     check("docs/CONFIGURATION.md", &text);
 }
+
+const THE_END: &str = "
+## How a process ends
+
+SIGTERM and Ctrl-C end it in order: it is no longer ready, waits for `SHUTDOWN_DELAY`, takes no new connections, and finishes the requests that
+it has, within `SHUTDOWN_TIMEOUT`. A request of which only half of the headers has come is dropped after 3 seconds. The local mode ends the gateway
+first, then payments and transactions, then the wallets, then the users. A second SIGTERM or Ctrl-C ends at once, and open requests get no answer.
+
+SIGHUP ends it in the same order where the terminal that it was started on is gone. Otherwise SIGHUP, SIGUSR1 and SIGUSR2 are ignored: settings are
+read at the start only. That nobody reads its output, or that the output cannot be written, neither ends it nor keeps it from starting.
+
+| exit code | what it says |
+|---|---|
+| 0 | it did what it was told, and ended in order |
+| 1 | it could not start or go on, or `verify` found something; the reason is on the standard error |
+| 2 | the command line or a setting is not understood; every mistake has a line of its own |
+| 130, 143 | it was ended at once, by a second Ctrl-C or SIGTERM |
+";
 
 fn with<C: Args>() -> Command {
     C::augment_args(Command::new("settings"))

@@ -33,6 +33,12 @@ pub(crate) async fn start(folder: &Path, ports: [u16; 5], variables: &[(&str, &s
         .envs(variables.iter().copied())
         .spawn()
         .unwrap();
+    healthy(ports).await;
+    process
+}
+
+/// Waits until everything is healthy.
+pub(crate) async fn healthy(ports: [u16; 5]) {
     let gateway = TestClient::new(format!("http://127.0.0.1:{}", ports[0]));
     testing::wait_until("everything is healthy", || async {
         let answer = gateway
@@ -41,5 +47,4 @@ pub(crate) async fn start(folder: &Path, ports: [u16; 5], variables: &[(&str, &s
         answer.is_ok_and(|answer| answer.status.is_success())
     })
     .await;
-    process
 }

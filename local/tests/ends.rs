@@ -1,0 +1,293 @@
+//! How the process ends: in order when it is told to, at once when it is told twice, and not at all because nobody reads what it says.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod process;
+
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use process::{command, healthy, start};
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use testing::TestClient;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+fn send(process: &Child, signal: Signal) {
+    kill_process(Pid::from_child(process), signal).unwrap();
+}
+
+async fn ended(process: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn nothing_listens(port: u16) {
+    testing::wait_until("nothing listens any more", || async {
+        TcpStream::connect(("127.0.0.1", port)).await.is_err()
+    })
+    .await;
+}
+
+async fn log_in(port: u16) -> TestClient {
+    let api = TestClient::new(format!("http://127.0.0.1:{port}/api/v1"));
+    let login = json!({"email": "john@example.com", "password": "password123"});
+    let answer = api.post("/auth/login", login).await.expect(200);
+    api.with_token(answer["token"].as_str().unwrap())
+}
+
+/// A payment of which only half is sent.
+struct HalfSent {
+    stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+impl HalfSent {
+    async fn pay(port: u16, token: &str) -> HalfSent {
+        let body = r#"{"wallet_id":1,"merchant":"Half","amount":1}"#;
+        let head = format!(
+            "POST /api/v1/payments/pay HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let (now, later) = body.split_at(20);
+        let stream = HalfSent::begin(port, &format!("{head}{now}")).await;
+        HalfSent {
+            stream,
+            rest: later.as_bytes().to_vec(),
+        }
+    }
+
+    async fn begin(port: u16, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Sends the rest, and gives what is answered.
+    async fn finish(mut self) -> String {
+        self.stream.write_all(&self.rest).await.unwrap();
+        let mut answer = String::new();
+        self.stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+/// Pays until the door is closed; gives the answers that were not 201.
+async fn pay_until_closed(john: TestClient, answered: Arc<AtomicUsize>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let body = json!({"wallet_id": 1, "merchant": "Load", "amount": 1}).to_string();
+    while let Ok(answer) = john
+        .try_send(
+            Method::POST,
+            "/payments/pay",
+            body.clone().into_bytes(),
+            &[("content-type", "application/json")],
+        )
+        .await
+    {
+        if answer.status.as_u16() != 201 {
+            wrong.push(format!("{} {}", answer.status, answer.text()));
+        }
+        answered.fetch_add(1, Ordering::SeqCst);
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_and_half_sent_requests_are_answered_by_services_that_are_still_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = testing::free_ports();
+    let mut process = start(folder.path(), ports, &[]).await;
+    let john = log_in(ports[0]).await;
+    let half = HalfSent::pay(ports[0], john.token().unwrap()).await;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let load: Vec<_> = (0..8)
+        .map(|_| tokio::spawn(pay_until_closed(john.clone(), answered.clone())))
+        .collect();
+    testing::wait_until("payments are under way", || async {
+        answered.load(Ordering::SeqCst) > 50
+    })
+    .await;
+    send(&process, Signal::INT);
+    nothing_listens(ports[0]).await;
+    let answer = half.finish().await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    for client in load {
+        assert_eq!(client.await.unwrap(), Vec::<String>::new());
+    }
+    assert_eq!(ended(&mut process).await.code(), Some(0));
+    let audit = command(folder.path(), ports).arg("verify").status();
+    assert!(audit.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once_and_says_so() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = testing::free_ports();
+        let mut process = command(folder.path(), ports)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        healthy(ports).await;
+        let john = log_in(ports[0]).await;
+        let half = HalfSent::pay(ports[0], john.token().unwrap()).await;
+        send(&process, signal);
+        nothing_listens(ports[0]).await;
+        assert!(process.try_wait().unwrap().is_none(), "it waits for half");
+        send(&process, signal);
+        assert_eq!(ended(&mut process).await.code(), Some(code));
+        let mut said = String::new();
+        let mut stderr = process.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert!(said.contains("Ended at once"), "{said}");
+        assert!(!said.contains("reqwest_retry"), "{said}");
+        drop(half);
+    }
+}
+
+#[tokio::test]
+async fn half_sent_headers_do_not_hold_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = testing::free_ports();
+    let mut process = start(folder.path(), ports, &[]).await;
+    let half = HalfSent::begin(ports[0], "GET /api/v1/wallets HTTP/1.1\r\nhost: te").await;
+    let told = Instant::now();
+    send(&process, Signal::TERM);
+    assert_eq!(ended(&mut process).await.code(), Some(0));
+    assert!(
+        told.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        told.elapsed()
+    );
+    drop(half);
+}
+
+#[tokio::test]
+async fn signals_that_ask_for_something_else_end_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = testing::free_ports();
+    let mut process = start(folder.path(), ports, &[]).await;
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::PIPE] {
+        send(&process, signal);
+    }
+    log_in(ports[0]).await;
+    assert!(process.try_wait().unwrap().is_none());
+    send(&process, Signal::TERM);
+    assert_eq!(ended(&mut process).await.code(), Some(0));
+}
+
+/// util-linux' `setsid` makes the process the leader of a session on a terminal of its own; this test holds the other side of it.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_terminal_that_closes_ends_in_order() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let side = || {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        Stdio::from(options.open(name.to_str().unwrap()).unwrap())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let ports = testing::free_ports();
+    let dompet = command(folder.path(), ports);
+    let mut setsid = Command::new("setsid");
+    setsid.arg("--ctty").arg(dompet.get_program());
+    setsid.envs(
+        dompet
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    setsid.env_remove("DATABASE_URL");
+    setsid.stdin(side()).stdout(side()).stderr(side());
+    let mut process = setsid.spawn().unwrap();
+    drop(setsid);
+    healthy(ports).await;
+    let john = log_in(ports[0]).await;
+    let half = HalfSent::pay(ports[0], john.token().unwrap()).await;
+    drop(terminal);
+    nothing_listens(ports[0]).await;
+    let answer = half.finish().await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(ended(&mut process).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_nobody_reads_neither_ends_it_nor_keeps_it_from_starting() {
+    let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    for (stdout, stderr) in [(full(), full()), (closed(), closed())] {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = testing::free_ports();
+        let mut process = command(folder.path(), ports)
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        healthy(ports).await;
+        let john = log_in(ports[0]).await;
+        let half = HalfSent::pay(ports[0], john.token().unwrap()).await;
+        send(&process, Signal::TERM);
+        nothing_listens(ports[0]).await;
+        let answer = half.finish().await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        assert_eq!(ended(&mut process).await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_soft_limit_of_files_is_raised_and_a_hard_one_that_cannot_work_is_named() {
+    let limited = |limit: &str, ports| {
+        let folder = tempfile::tempdir().unwrap();
+        let dompet = command(folder.path(), ports);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {limit}; exec \"$0\"")]);
+        shell.arg(dompet.get_program());
+        shell.envs(
+            dompet
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        shell.env_remove("DATABASE_URL");
+        shell.stdout(Stdio::null()).stderr(Stdio::piped());
+        (shell.spawn().unwrap(), folder)
+    };
+    let ports = testing::free_ports();
+    let (mut process, _folder) = limited("-S -n 64", ports);
+    healthy(ports).await;
+    let idle: Vec<_> = (0..300)
+        .map(|_| std::net::TcpStream::connect(("127.0.0.1", ports[0])).unwrap())
+        .collect();
+    log_in(ports[0]).await;
+    drop(idle);
+    send(&process, Signal::TERM);
+    assert_eq!(ended(&mut process).await.code(), Some(0));
+
+    let (process, _folder) = limited("-n 64", testing::free_ports());
+    let output = process.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(
+        said,
+        "dompet: this process may have only 64 files open (`ulimit -n`), and needs at least 148\n"
+    );
+}
