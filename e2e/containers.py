@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The five images without a cluster: run by docker exactly as the chart would have them run.
+"""The six images without a cluster: run by docker exactly as the chart would have them run.
 
     e2e/containers.py [--tag dev] [--postgres postgres:17]
 
@@ -14,6 +14,7 @@ import argparse
 import base64
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -38,8 +39,58 @@ def docker(*command, check=True):
     return (answer.stdout + answer.stderr if command[0] == "logs" else answer.stdout).strip()
 
 
-class Containers:
-    """What the chart renders, as containers."""
+class Rendered:
+    """What the chart renders, as containers: their pods, and what their environment would be."""
+
+    def __init__(self, objects):
+        # By component: the pod, and its container. The four of migrations are called user-migrations and so on.
+        self.data, self.containers = {}, {}
+        for thing in objects:
+            kind, name = thing["kind"], thing["metadata"]["name"]
+            component = thing["metadata"]["labels"]["app.kubernetes.io/component"]
+            if kind in ("ConfigMap", "Secret"):
+                self.data[kind, name] = {**thing.get("data", {}), **thing.get("stringData", {})}
+            if kind in ("Deployment", "StatefulSet", "Job"):
+                pod = thing["spec"]["template"]["spec"]
+                for container in pod["containers"]:
+                    self.containers[f"{container['name']}-migrations" if component == "migrations" else component] = pod, container
+            if kind == "Pod":
+                self.containers[component] = thing["spec"], thing["spec"]["containers"][0]
+
+    def others(self, kind, name):
+        """A Secret or ConfigMap that is no part of the release."""
+        raise e2e.Failed(f"{kind} {name} is no part of the release")
+
+    def values(self, kind, name):
+        return self.data[kind, name] if (kind, name) in self.data else self.others(kind, name)
+
+    def environment(self, container):
+        found = {}
+        for source in container.get("envFrom", []):
+            [(kind, reference)] = source.items()
+            found.update(self.values("ConfigMap" if kind == "configMapRef" else "Secret", reference["name"]))
+        for entry in container.get("env", []):
+            value = self.variable(container, entry, found)
+            if value is not None:
+                found[entry["name"]] = value
+        return found
+
+    def variable(self, container, entry, found):
+        """One variable; nothing where it may be missing, and is."""
+        if "value" in entry:
+            # Those before it are put into it, as Kubernetes does.
+            return re.sub(r"\$\(([A-Za-z_][\w.-]*)\)", lambda match: found.get(match[1], match[0]), entry["value"])
+        [(kind, reference)] = entry["valueFrom"].items()
+        if kind in ("fieldRef", "resourceFieldRef"):
+            # A pod's own address: docker's network knows a container by its name.
+            return f"dompet-{container['name']}"
+        value = self.values("Secret" if kind == "secretKeyRef" else "ConfigMap", reference["name"]).get(reference["key"])
+        e2e.must(value is not None or reference.get("optional"), f"{entry['name']}: no {reference['key']} in {reference['name']}")
+        return value
+
+
+class Containers(Rendered):
+    """A development release, run by docker."""
 
     def __init__(self, options):
         # Ports for the whole run: docker would draw others at each start.
@@ -49,39 +100,11 @@ class Containers:
              "--set", f"global.otelLgtm.enabled=false,global.image.tag={options.tag},global.postgresql.image={options.postgres}"],
             check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
-        objects = [thing for thing in yaml.safe_load_all(text) if thing]
-        self.data, self.pods = {}, {}
-        for thing in objects:
-            kind, name = thing["kind"], thing["metadata"]["name"]
-            if kind in ("ConfigMap", "Secret"):
-                self.data[kind, name] = {**thing.get("data", {}), **thing.get("stringData", {})}
-            if kind in ("Deployment", "StatefulSet", "Job"):
-                self.pods[thing["metadata"]["labels"]["app.kubernetes.io/component"]] = thing["spec"]["template"]["spec"]
-
-    def environment(self, container):
-        found = {}
-        for source in container.get("envFrom", []):
-            [(kind, reference)] = source.items()
-            found.update(self.data["ConfigMap" if kind == "configMapRef" else "Secret", reference["name"]])
-        for entry in container.get("env", []):
-            if "value" in entry:
-                value = entry["value"]
-                for name, known in found.items():
-                    value = value.replace(f"$({name})", known)
-                found[entry["name"]] = value
-            else:
-                reference = entry["valueFrom"]["secretKeyRef"]
-                value = self.data["Secret", reference["name"]].get(reference["key"])
-                if value is not None:
-                    found[entry["name"]] = value
-                elif not reference.get("optional"):
-                    raise e2e.Failed(f"{entry['name']}: no {reference['key']} in {reference['name']}")
-        return found
+        super().__init__([thing for thing in yaml.safe_load_all(text) if thing])
 
     def start(self, component, *more):
         """Starts one pod's container. Its name is its Service's."""
-        pod = self.pods[component]
-        [container] = pod["containers"]
+        pod, container = self.containers[component]
         context, name = pod["securityContext"], f"dompet-{component}"
         command = ["run", "--detach", "--name", name, "--network", NETWORK, "--network-alias", name]
         command += ["--user", f"{context['runAsUser']}:{context['runAsGroup']}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
@@ -93,7 +116,7 @@ class Containers:
 
     def stop_and_time(self, component):
         """SIGTERM. Returns the seconds until it had ended, by itself."""
-        limit = self.pods[component].get("terminationGracePeriodSeconds", 30)
+        limit = self.containers[component][0].get("terminationGracePeriodSeconds", 30)
         began = time.monotonic()
         docker("stop", "--time", str(limit), f"dompet-{component}")
         took = time.monotonic() - began
@@ -115,18 +138,25 @@ class Containers:
         self.start("postgresql", *data, "--volume", f"{NETWORK}-init:/docker-entrypoint-initdb.d:ro")
         e2e.wait_until(lambda: subprocess.run(["docker", "exec", "dompet-postgresql", "pg_isready", "--quiet", "--host=127.0.0.1"]).returncode == 0, "PostgreSQL", 120)
         for service in e2e.SERVICES:
-            if f"{service}-migrations" in self.pods:
+            if f"{service}-migrations" in self.containers:
                 self.start(f"{service}-migrations")
                 e2e.must(docker("wait", f"dompet-{service}-migrations") == "0", docker("logs", f"dompet-{service}-migrations"))
         for service in e2e.SERVICES:
             self.start(service, "--publish", f"127.0.0.1:{self.ports[service]}:{self.data['ConfigMap', f'dompet-{service}']['PORT']}")
         e2e.wait_until(lambda: e2e.answers(self.url()), "the gateway", 120)
 
+    def audit(self):
+        """The sixth image, over the four databases."""
+        self.start("verify")
+        code = docker("wait", "dompet-verify")
+        e2e.must(code == "0", docker("logs", "dompet-verify"))
+        e2e.say(docker("logs", "dompet-verify").splitlines()[-1])
+
     def url(self):
         return f"http://127.0.0.1:{self.ports['gateway']}"
 
     def down(self):
-        for component in self.pods:
+        for component in self.containers:
             docker("rm", "--force", "--volumes", f"dompet-{component}", check=False)
         docker("volume", "rm", f"{NETWORK}-init", check=False)
         docker("network", "rm", NETWORK, check=False)
@@ -177,7 +207,7 @@ class Prometheus:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tag", default="dev", help="the tag of the five images")
+    parser.add_argument("--tag", default="dev", help="the tag of the six images")
     parser.add_argument("--postgres", default="postgres:17", help="the image of PostgreSQL")
     options = parser.parse_args()
     containers = Containers(options)
@@ -203,6 +233,7 @@ def main():
         load.report()
         load.check()
         e2e.must(containers.sql("wallet", "select sum(balance) from accounts") == "0", "the sum of all balances is not zero")
+        containers.audit()
         if prometheus:
             prometheus.check_dashboards()
         e2e.say("all of it holds")
@@ -217,4 +248,5 @@ def main():
             prometheus.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

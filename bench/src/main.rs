@@ -124,6 +124,9 @@ fn main() -> anyhow::Result<ExitCode> {
     if let What::Serve { role } = cli.what {
         return Ok(role.serve());
     }
+    if !matches!(cli.what, What::Writer(_) | What::Axum { .. }) {
+        report::print_profile()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

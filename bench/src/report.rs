@@ -7,6 +7,23 @@ use serde_json::json;
 
 use crate::Load;
 
+/// The Cargo profile that this program was built with: the folder that Cargo put it in is called after it. A figure means little
+/// without it, because `release` has no link-time optimization here.
+fn profile() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().and_then(|folder| folder.file_name());
+    folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Says what the figures after it are of.
+pub(crate) fn print_profile() -> std::io::Result<()> {
+    writeln!(
+        std::io::stdout(),
+        "Built with the Cargo profile {}.",
+        profile()
+    )
+}
+
 /// Says what is running.
 pub(crate) fn say(what: &str) {
     // Progress that cannot be shown is no reason to stop.
@@ -51,7 +68,8 @@ impl Report {
             )?;
             lines.push(json!({"what": what, "load": load, "per_s": rate.round(), "yardstick": yardstick_name, "yardstick_per_s": yardstick.round(), "ratio": ratio}));
         }
-        writeln!(out, "\n{}", json!({ "results": lines }))?;
+        let line = json!({"profile": profile(), "results": lines});
+        writeln!(out, "\n{line}")?;
         Ok(())
     }
 }

@@ -6,10 +6,10 @@ import re
 import promql_parser
 import yaml
 
-from rendering import CHART, ROOT, check, each_rendering, equal, of
+from rendering import CHART, ROOT, check, each_rendering, equal, of, template
 
 # Of Prometheus and Kubernetes, not of our code.
-BUILT_IN_METRICS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds"}
+BUILT_IN_METRICS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds", "kube_job_failed", "kube_cronjob_status_last_successful_time", "kube_cronjob_created"}
 PLACEHOLDERS = {"$__rate_interval": "5m", "$namespace": ".*"}
 
 
@@ -96,8 +96,38 @@ def dashboards_have_a_templated_source_and_lead_on():
             equal([link["title"] for link in panel["links"]], ["Traces of this time", "Logs of this time"], f"{name}: {panel['title']}")
 
 
+RUNBOOKS = {"production": "https://docs.example.com/dompet/runbooks"}
+
+
+def made_rules(objects):
+    [made] = of(objects, "PrometheusRule")
+    return [rule for group in made["spec"]["groups"] for rule in group["rules"]]
+
+
 @check
-def rules_reach_prometheus_as_they_are_written():
+def rules_reach_prometheus_as_they_are_written_with_a_link_to_their_page():
     for name in ("production", "everything"):
-        [made] = of(dict(each_rendering())[name], "PrometheusRule")
-        equal([rule for group in made["spec"]["groups"] for rule in group["rules"]], list(rules()), f"{name}: rules")
+        made, changed = made_rules(dict(each_rendering())[name]), {"DompetServiceErrors", "DompetLedgerContention"} if name == "everything" else set()
+        for rule in made:
+            link = rule.get("annotations", {}).pop("runbook_url", None)
+            base = RUNBOOKS.get(name)
+            equal(link, f"{base}/{rule['alert']}.md" if base and "alert" in rule else None, f"{name}: {rule.get('alert')}: runbook_url")
+        as_written = lambda some: [rule for rule in some if rule.get("alert") not in changed]
+        equal(as_written(made), as_written(rules()), f"{name}: rules")
+
+
+@check
+def thresholds_are_settable_where_an_alert_has_one():
+    made = {rule["alert"]: rule for rule in made_rules(dict(each_rendering())["everything"]) if "alert" in rule}
+    [written] = [rule for rule in rules() if rule.get("alert") == "DompetServiceErrors"]
+    changed = made["DompetServiceErrors"]
+    equal(changed["expr"].split(), written["expr"].replace("> 0.05", "> 0.02").split(), "threshold")
+    equal((changed["for"], changed["labels"]), ("10m", {"severity": "page", "team": "payments"}), "for, severity, labels")
+    assert "DompetLedgerContention" not in made, "an alert that was turned off"
+    for wrong, sentence in (("DompetNobody.for=1m", "there is no alert DompetNobody"), ("DompetAvailabilityBurnsFast.threshold=1", "does not end in one number")):
+        answer = template("tests/minimal.yaml", sets=["rules.enabled=true", f"rules.overrides.{wrong}"])
+        assert answer.returncode != 0 and sentence in answer.stderr, f"{wrong}: {answer.stderr}"
+    for rule in rules():
+        if "alert" in rule and re.search(r"[<>]=? *[0-9.]+\s*$", rule["expr"]):
+            answer = template("tests/minimal.yaml", sets=["rules.enabled=true", f"rules.overrides.{rule['alert']}.threshold=123"])
+            assert answer.returncode == 0 and re.search(r"[<>]=? 123$", answer.stdout, re.M), f"{rule['alert']}: {answer.stderr}"

@@ -67,6 +67,7 @@ def of(objects, *kinds):
 def pods(objects):
     """(object, pod template) of everything that makes pods, or is one."""
     made = [(thing, thing["spec"]["template"]) for thing in of(objects, "Deployment", "StatefulSet", "Job")]
+    made += [(thing, thing["spec"]["jobTemplate"]["spec"]["template"]) for thing in of(objects, "CronJob")]
     return made + [(thing, thing) for thing in of(objects, "Pod")]
 
 
