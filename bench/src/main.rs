@@ -26,6 +26,7 @@ use crate::report::Report;
 
 /// Measures Dompet against pgbench
 #[derive(Parser)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
     what: What,
@@ -120,6 +121,7 @@ impl Load {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    settings::without_empty_variables();
     let cli = Cli::parse();
     if let What::Serve { role } = cli.what {
         return Ok(role.serve());

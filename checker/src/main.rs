@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 /// Breaks a running bank, and checks that the ledger explains every answer that its clients got
 #[derive(Parser)]
+#[command(version = http_server::VERSION)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -52,6 +53,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    settings::without_empty_variables();
     match Cli::parse().command {
         Command::Serve { role } => role.serve(),
         Command::Run(options) => {

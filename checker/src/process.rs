@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::CommandFactory as _;
 use clock::{Clock, Entropy};
-use http_server::NothingToMigrate;
+use http_server::{NothingToMigrate, read_or_say_why_not};
 use store::DatabaseConfig;
 
 use crate::planted::{Bug, plant};
@@ -44,6 +44,12 @@ pub enum Role {
 struct LocalCli {
     #[command(flatten)]
     config: local::Config,
+}
+
+impl settings::Settings for LocalCli {
+    fn check(&self, found: &mut settings::Findings) {
+        self.config.check(found);
+    }
 }
 
 impl Role {
@@ -96,17 +102,25 @@ impl Role {
                 async |config| payment::build(config, clock, entropy).await,
                 async |config| payment::migrate(&config).await,
             ),
-            Role::Local => gateway::PROGRAM.block_on(async {
-                let config = LocalCli::parse_from(["local"]).config;
-                let bank = local::Bank::start(config, clock, entropy).await?;
-                http_server::stop_signal()?.cancelled().await;
-                bank.stop().await;
-                Ok(())
-            }),
+            Role::Local => match read_or_say_why_not(LOCAL, LocalCli::command(), [LOCAL]) {
+                Ok((LocalCli { config }, _)) => serve_local(config, clock, entropy),
+                Err(code) => code,
+            },
         }
     }
 }
 
+fn serve_local(config: local::Config, clock: Clock, entropy: Entropy) -> ExitCode {
+    gateway::PROGRAM.block_on(async {
+        let bank = local::Bank::start(config, clock, entropy).await?;
+        http_server::stop_signal()?.cancelled().await;
+        bank.stop().await;
+        Ok(())
+    })
+}
+
+/// What the local mode is called here.
+const LOCAL: &str = "local";
 /// The command line that a service reads.
 const SERVE: [&str; 2] = ["checker", "serve"];
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use auth::ServiceKeyConfig;
 use axum::Router;
+use http::Method;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use http::{Method, Uri};
+use settings::{Findings, Settings};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// A fifth of the connections that a server takes.
@@ -23,39 +24,43 @@ pub struct Config {
     #[arg(
         long,
         env = "USER_SERVICE_URL",
-        default_value = "http://localhost:5001"
+        default_value = "http://localhost:5001",
+        value_parser = settings::service_url
     )]
     pub user_service_url: String,
     /// Where the wallet service is
     #[arg(
         long,
         env = "WALLET_SERVICE_URL",
-        default_value = "http://localhost:5002"
+        default_value = "http://localhost:5002",
+        value_parser = settings::service_url
     )]
     pub wallet_service_url: String,
     /// Where the transaction service is
     #[arg(
         long,
         env = "TRANSACTION_SERVICE_URL",
-        default_value = "http://localhost:5003"
+        default_value = "http://localhost:5003",
+        value_parser = settings::service_url
     )]
     pub transaction_service_url: String,
     /// Where the payment service is
     #[arg(
         long,
         env = "PAYMENT_SERVICE_URL",
-        default_value = "http://localhost:5004"
+        default_value = "http://localhost:5004",
+        value_parser = settings::service_url
     )]
     pub payment_service_url: String,
     /// Seconds that a service has to answer, repeats included; then the client gets 504. Keep it below SERVER_TIMEOUT
-    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = positive_seconds)]
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = settings::positive_seconds)]
     pub request_timeout: Duration,
     /// Requests that one service may have from this gateway at once; more are answered with 503 `overloaded`, so that a service that
     /// hangs does not take every connection
-    #[arg(long, env = "UPSTREAM_REQUESTS_MAX", default_value_t = UPSTREAM_REQUESTS_MAX)]
+    #[arg(long, env = "UPSTREAM_REQUESTS_MAX", default_value_t = UPSTREAM_REQUESTS_MAX, value_parser = settings::at_least_one)]
     pub upstream_requests_max: usize,
     /// The origins whose pages may call the API, separated by commas; `*` for all
-    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',')]
+    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',', value_parser = settings::origin)]
     pub cors_origins: Vec<String>,
     /// The key that services share.
     #[command(flatten)]
@@ -64,6 +69,16 @@ pub struct Config {
     /// then passed on without a connection.
     #[arg(skip)]
     pub in_process: Option<[Router; 4]>,
+}
+
+impl Settings for Config {
+    fn check(&self, found: &mut Findings) {
+        self.service_keys.check(found);
+    }
+
+    fn call_timeout(&self) -> Option<(&'static str, Duration)> {
+        Some(("REQUEST_TIMEOUT", self.request_timeout))
+    }
 }
 
 impl Config {
@@ -94,8 +109,15 @@ impl Config {
         let allowed = if origins.contains(&"*") {
             AllowOrigin::any()
         } else {
-            let parsed = origins.iter().map(|origin| parse_origin(origin));
-            AllowOrigin::list(parsed.collect::<anyhow::Result<Vec<_>>>()?)
+            let parsed = origins.iter().map(|origin| {
+                let origin = settings::origin(origin).map_err(|error| anyhow::anyhow!(error));
+                HeaderValue::try_from(origin?).context("an origin")
+            });
+            AllowOrigin::list(
+                parsed
+                    .collect::<anyhow::Result<Vec<_>>>()
+                    .context("CORS_ORIGINS")?,
+            )
         };
         Ok(CorsLayer::new()
             .allow_origin(allowed)
@@ -117,24 +139,4 @@ impl Config {
             ])
             .max_age(CORS_MAX_AGE))
     }
-}
-
-fn parse_origin(origin: &str) -> anyhow::Result<HeaderValue> {
-    let uri: Option<Uri> = origin.parse().ok();
-    let is_origin = uri.is_some_and(|uri| {
-        uri.scheme().is_some() && uri.authority().is_some() && uri.path() == "/"
-    });
-    anyhow::ensure!(
-        is_origin && !origin.ends_with('/'),
-        "CORS_ORIGINS: {origin:?} is not an origin such as https://wallet.example.com"
-    );
-    HeaderValue::try_from(origin).with_context(|| format!("CORS_ORIGINS: {origin:?}"))
-}
-
-fn positive_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = http_server::seconds(text)?;
-    if seconds.is_zero() {
-        return Err("more than 0 seconds".to_owned());
-    }
-    Ok(seconds)
 }

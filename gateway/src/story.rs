@@ -35,7 +35,7 @@ pub struct Options {
     #[arg(long, default_value = "http://localhost:5000")]
     pub url: String,
     /// Seconds to wait until the gateway and every service say that they are healthy
-    #[arg(long, default_value = "60", value_parser = http_server::seconds)]
+    #[arg(long, default_value = "60", value_parser = settings::seconds)]
     pub patience: Duration,
 }
 

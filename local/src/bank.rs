@@ -50,15 +50,6 @@ impl Part {
     }
 }
 
-/// The services in the order of their ports, with the variable that changes the port.
-const PORTS: [(&str, &str); 5] = [
-    ("the gateway", "GATEWAY_PORT"),
-    ("the user service", "USER_SERVICE_PORT"),
-    ("the wallet service", "WALLET_SERVICE_PORT"),
-    ("the transaction service", "TRANSACTION_SERVICE_PORT"),
-    ("the payment service", "PAYMENT_SERVICE_PORT"),
-];
-
 impl Bank {
     /// Claims the ports and the data folder, migrates, starts, and waits until everything is ready.
     pub async fn start(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Bank> {
@@ -140,7 +131,7 @@ impl Bank {
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let ready = async {
-            for (address, (name, _)) in self.addresses.into_iter().zip(PORTS) {
+            for address in self.addresses {
                 let url = format!("http://{}/readyz", reachable(address));
                 while !http
                     .get(&url)
@@ -148,7 +139,7 @@ impl Bank {
                     .await
                     .is_ok_and(|answer| answer.status().is_success())
                 {
-                    tracing::debug!(name, "not ready yet");
+                    tracing::debug!(url, "not ready yet");
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
@@ -160,17 +151,9 @@ impl Bank {
 }
 
 async fn bind(config: &Config) -> anyhow::Result<[TcpListener; 5]> {
-    let ports = &config.ports;
-    let numbers = [
-        ports.gateway_port,
-        ports.user_port,
-        ports.wallet_port,
-        ports.transaction_port,
-        ports.payment_port,
-    ];
-    let mut listeners = Vec::with_capacity(numbers.len());
+    let mut listeners = Vec::new();
     let mut failures = Vec::new();
-    for (port, (who, variable)) in numbers.into_iter().zip(PORTS) {
+    for (port, who, variable) in config.ports.named() {
         match http_server::listen(SocketAddr::new(config.bind, port), who, variable).await {
             Ok(listener) => listeners.push(listener),
             Err(failure) => failures.push(failure.to_string()),
@@ -201,7 +184,7 @@ async fn build(
     let url = |index: usize| format!("http://{}", reachable(addresses[index]));
     let (user_url, wallet_url) = (url(1), url(2));
     let user = user::Config {
-        demo_data: config.demo_data,
+        demo_data: config.has_demo_data(),
         admin_email: config.admin_email.clone(),
         admin_password: config.admin_password.clone(),
         ..user::Config::new(home.database("user"), keys.clone(), &wallet_url)
@@ -210,7 +193,7 @@ async fn build(
         database: home.database("wallet"),
         keys: keys.clone(),
         user_service_url: user_url.clone(),
-        demo_data: config.demo_data,
+        demo_data: config.has_demo_data(),
         peer_url: None,
     };
     let transaction = transaction::Config {

@@ -4,30 +4,35 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
+use clap::ArgAction;
 use http_server::HttpConfig;
+use settings::{Findings, Settings};
 
 /// The local mode's configuration.
 #[derive(Clone, clap::Args)]
 pub struct Config {
     /// The folder that the data is in
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    #[arg(long, env = "DATA_DIR", default_value = Config::DATA_DIR)]
     pub data_dir: PathBuf,
     /// A PostgreSQL to use instead of SQLite in the folder; each service has a schema of its own there
-    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true, value_parser = postgres_url)]
     pub database_url: Option<String>,
     /// The address to listen on
-    #[arg(long, env = "BIND", default_value = "127.0.0.1")]
+    #[arg(long, env = "BIND", default_value = "127.0.0.1", value_parser = settings::bind_address)]
     pub bind: IpAddr,
     /// The ports of the five services
     #[command(flatten)]
     pub ports: Ports,
     /// The secret that tokens are signed with, at least 32 bytes; without it one is drawn and kept in the data folder
-    #[arg(long, env = "SECRET_KEY", hide_env_values = true)]
+    #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = secret)]
     pub secret_key: Option<String>,
     /// Whether an empty wallet begins with the demo users; `false` for no
-    #[arg(long, env = "DEMO_DATA", default_value = "true", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "DEMO_DATA", default_value = "true", default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
     pub demo_data: bool,
+    /// The same as --demo-data=false
+    #[arg(long)]
+    pub no_demo_data: bool,
     /// The email of the first administrator
     #[arg(long, env = "ADMIN_EMAIL")]
     pub admin_email: Option<String>,
@@ -35,10 +40,10 @@ pub struct Config {
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
     /// Seconds that a request may take at the gateway, retries included
-    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = http_server::seconds)]
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = settings::positive_seconds)]
     pub request_timeout: std::time::Duration,
     /// The origins whose pages may call the API, separated by commas; `*` for all
-    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',')]
+    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',', value_parser = settings::origin)]
     pub cors_origins: Vec<String>,
     /// How all five listen and end
     #[command(flatten)]
@@ -49,6 +54,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where the data is unless told otherwise.
+    pub const DATA_DIR: &str = "./data";
+
+    /// Whether the demo users are wanted.
+    pub fn has_demo_data(&self) -> bool {
+        self.demo_data && !self.no_demo_data
+    }
+
     /// SQLite in this folder, on free ports of this machine, with this secret, and with nobody in it.
     pub fn on_free_ports(data_dir: impl Into<PathBuf>, secret_key: impl Into<String>) -> Config {
         Config {
@@ -64,6 +77,7 @@ impl Config {
             },
             secret_key: Some(secret_key.into()),
             demo_data: false,
+            no_demo_data: false,
             admin_email: None,
             admin_password: None,
             request_timeout: std::time::Duration::from_secs(5),
@@ -72,6 +86,42 @@ impl Config {
             over_http: false,
         }
     }
+}
+
+impl Settings for Config {
+    fn check(&self, found: &mut Findings) {
+        self.http.check(found);
+        let call = ("REQUEST_TIMEOUT", self.request_timeout);
+        self.http.check_call(Some(call), found);
+        self.ports.check(found);
+        let (email, password) = (self.admin_email.as_deref(), self.admin_password.as_deref());
+        if let Err(mistake) = user::check_admin(email, password) {
+            found.mistake(mistake.to_string());
+        }
+        if self.has_demo_data() && !self.bind.is_loopback() {
+            found.hint(format!(
+                "BIND={}: other machines reach the demo users, whose password is known; DEMO_DATA=false leaves them out",
+                self.bind
+            ));
+        }
+    }
+}
+
+/// SQLite is in the folder already.
+fn postgres_url(text: &str) -> Result<String, String> {
+    let url = text.trim();
+    if url.starts_with("sqlite:") {
+        return Err("the local mode keeps SQLite in DATA_DIR; this is for a PostgreSQL instead, postgres://…".to_owned());
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(url.to_owned());
+    }
+    Err("a URL such as postgres://user:password@localhost/dompet; without it SQLite is used, in DATA_DIR".to_owned())
+}
+
+fn secret(text: &str) -> Result<String, String> {
+    settings::secret(text)
+        .map_err(|error| format!("{error}. Unset it, and the local mode draws one of its own"))
 }
 
 impl fmt::Debug for Config {
@@ -90,18 +140,57 @@ impl fmt::Debug for Config {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Ports {
     /// The gateway's port
-    #[arg(long, env = "GATEWAY_PORT", default_value_t = 5000)]
+    #[arg(long, env = "GATEWAY_PORT", default_value_t = 5000, value_parser = settings::port)]
     pub gateway_port: u16,
     /// The user service's port
-    #[arg(long, env = "USER_SERVICE_PORT", default_value_t = 5001)]
+    #[arg(long, env = "USER_SERVICE_PORT", default_value_t = 5001, value_parser = settings::port)]
     pub user_port: u16,
     /// The wallet service's port
-    #[arg(long, env = "WALLET_SERVICE_PORT", default_value_t = 5002)]
+    #[arg(long, env = "WALLET_SERVICE_PORT", default_value_t = 5002, value_parser = settings::port)]
     pub wallet_port: u16,
     /// The transaction service's port
-    #[arg(long, env = "TRANSACTION_SERVICE_PORT", default_value_t = 5003)]
+    #[arg(long, env = "TRANSACTION_SERVICE_PORT", default_value_t = 5003, value_parser = settings::port)]
     pub transaction_port: u16,
     /// The payment service's port
-    #[arg(long, env = "PAYMENT_SERVICE_PORT", default_value_t = 5004)]
+    #[arg(long, env = "PAYMENT_SERVICE_PORT", default_value_t = 5004, value_parser = settings::port)]
     pub payment_port: u16,
+}
+
+impl Ports {
+    /// Each with the service that it is for, and its variable, in the order of the contract.
+    pub(crate) fn named(&self) -> [(u16, &'static str, &'static str); 5] {
+        [
+            (self.gateway_port, "the gateway", "GATEWAY_PORT"),
+            (self.user_port, "the user service", "USER_SERVICE_PORT"),
+            (
+                self.wallet_port,
+                "the wallet service",
+                "WALLET_SERVICE_PORT",
+            ),
+            (
+                self.transaction_port,
+                "the transaction service",
+                "TRANSACTION_SERVICE_PORT",
+            ),
+            (
+                self.payment_port,
+                "the payment service",
+                "PAYMENT_SERVICE_PORT",
+            ),
+        ]
+    }
+}
+
+impl Settings for Ports {
+    fn check(&self, found: &mut Findings) {
+        let named = self.named();
+        for (index, (port, _, variable)) in named.iter().enumerate() {
+            for (other, _, before) in &named[..index] {
+                // 0 is a free one for each.
+                if port == other && *port != 0 {
+                    found.mistake(format!("{variable}={port}: {before} is the same port"));
+                }
+            }
+        }
+    }
 }

@@ -1,17 +1,27 @@
 //! `dompet`: the whole wallet in one process, and its audit.
 
+mod greeting;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clock::{Clock, Entropy};
+use http_server::{read_or_say_why_not, say_why_not};
 use local::{Bank, Config, Home, ServiceDatabases};
+use settings::{Findings, Settings};
 use telemetry::TelemetryConfig;
 
-/// The whole wallet in one process: gateway, users, wallets, transactions, payments
+/// The program, in what it says.
+const NAME: &str = "dompet";
+
+/// Without a command it starts the whole wallet in one process: gateway, users, wallets, transactions, payments
+///
+/// The API is then on http://localhost:5000, the data in ./data (SQLite), with demo users. Ctrl-C ends it, and the next start goes on.
+/// Every option is an environment variable too, and stands before or after a command.
 #[derive(Parser)]
-#[command(name = "dompet", version)]
+#[command(name = NAME, version = http_server::VERSION, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -23,6 +33,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start the whole wallet, as without a command
+    Serve,
     /// Audit the ledger and what follows it: a line for each invariant, exit 1 if one fails; also while it runs
     Verify {
         /// Also check that this receipt, a file with the API's answer, is one of this ledger
@@ -34,41 +46,68 @@ enum Command {
     },
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(cli)));
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            // Nothing can be done if even this cannot be written.
-            let _ = writeln!(std::io::stderr(), "dompet: {error:#}");
-            ExitCode::FAILURE
+impl Settings for Cli {
+    fn check(&self, found: &mut Findings) {
+        self.telemetry.check(found);
+        if matches!(self.command, None | Some(Command::Serve)) {
+            self.config.check(found);
         }
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let home = Home::new(&cli.config);
-    if let Some(Command::Verify { receipt, databases }) = cli.command {
-        let home = home.with(databases);
-        let whole =
-            local::verify::verify(&home, receipt.as_deref(), &mut std::io::stdout()).await?;
-        return Ok(if whole {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
+fn main() -> ExitCode {
+    settings::without_empty_variables();
+    let command = Cli::command().mut_args(|argument| argument.global(true));
+    let (cli, hints) = match read_or_say_why_not::<Cli>(NAME, command, std::env::args_os()) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(cli, hints)));
+    match result {
+        Ok(code) => code,
+        Err(error) => say_why_not(NAME, &error),
     }
-    let _telemetry = telemetry::init("dompet", &cli.telemetry)?;
+}
+
+async fn run(cli: Cli, hints: Vec<String>) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None | Some(Command::Serve) => serve(cli.config, &cli.telemetry, &hints).await,
+        Some(Command::Verify { receipt, databases }) => {
+            let home = Home::new(&cli.config).with(databases);
+            let whole =
+                local::verify::verify(&home, receipt.as_deref(), &mut std::io::stdout()).await?;
+            Ok(if whole {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+    }
+}
+
+async fn serve(
+    config: Config,
+    telemetry: &TelemetryConfig,
+    hints: &[String],
+) -> anyhow::Result<ExitCode> {
+    let _telemetry = telemetry::init(NAME, telemetry)?;
+    for hint in hints {
+        tracing::warn!("{hint}");
+    }
+    let ignored = ignored_variables();
+    if !ignored.is_empty() {
+        tracing::info!("not heeded by the local mode: {}", ignored.join(", "));
+    }
     let stop = http_server::stop_signal()?;
-    let demo = cli.config.demo_data;
-    let bank = Bank::start(cli.config, Clock::system(), Entropy::system()).await?;
+    let (home, demo) = (Home::new(&config), config.has_demo_data());
+    let audit = greeting::audit_command(&config);
+    let bank = Bank::start(config, Clock::system(), Entropy::system()).await?;
     // A greeting that nobody reads, such as one into a closed pipe, is no reason to end, or to end in another order.
-    let _ = greet(&bank, &home, demo);
+    let _ = greeting::greet(&bank, &home, demo, &audit);
     stop.cancelled().await;
     let _ = writeln!(
         std::io::stdout(),
@@ -78,28 +117,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn greet(bank: &Bank, home: &Home, demo: bool) -> std::io::Result<()> {
-    let mut out = std::io::stdout();
-    let [gateway, user, wallet, transaction, payment] = bank.urls();
-    writeln!(out, "Dompet is running ({}).\n", home.describe())?;
-    writeln!(out, "  API           {gateway}/api/v1")?;
-    writeln!(out, "  Documents     {gateway}/docs")?;
-    writeln!(out, "  Users         {user}")?;
-    writeln!(out, "  Wallets       {wallet}")?;
-    writeln!(out, "  Transactions  {transaction}")?;
-    writeln!(out, "  Payments      {payment}")?;
-    if demo {
-        writeln!(
-            out,
-            "\n  Demo logins   john@example.com, jane@example.com, bob@example.com"
-        )?;
-        writeln!(
-            out,
-            "                password123 for each; DEMO_DATA=false leaves them out"
-        )?;
-    }
-    writeln!(
-        out,
-        "\n  Stop with Ctrl-C. Audit with: cargo run --release -- verify\n"
-    )
+/// Variables of the services that are set, and that this program does not read.
+fn ignored_variables() -> Vec<&'static str> {
+    let command = Cli::command();
+    let is_read = |name: &str| {
+        command
+            .get_arguments()
+            .any(|argument| argument.get_env().is_some_and(|variable| variable == name))
+    };
+    settings::VARIABLES
+        .iter()
+        .copied()
+        .filter(|name| std::env::var_os(name).is_some() && !is_read(name))
+        .collect()
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A secret shorter than this many bytes is refused.
-pub const MIN_SECRET_BYTES: usize = 32;
+pub const MIN_SECRET_BYTES: usize = settings::SECRET_BYTES_MIN;
 
 /// What a PKCS#8 document of an Ed25519 private key starts with (RFC 8410, section 7); the 32-byte seed follows.
 const PKCS8_ED25519_PREFIX: [u8; 16] = [

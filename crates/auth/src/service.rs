@@ -9,6 +9,7 @@ use clock::{Clock, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
+use settings::{Findings, Settings};
 
 use crate::keys::{KeyError, SigningKeys, derive};
 use crate::user::{MAX_TOKEN_BYTES, TokenError};
@@ -34,22 +35,32 @@ struct ServiceClaims {
 #[derive(Clone, clap::Args)]
 pub struct ServiceKeyConfig {
     /// The secret that services prove themselves with, at least 32 bytes; without it one is derived from SECRET_KEY
-    #[arg(long, env = "SERVICE_KEY", hide_env_values = true)]
+    #[arg(long, env = "SERVICE_KEY", hide_env_values = true, value_parser = settings::secret)]
     pub service_key: Option<String>,
     /// The secret before it, accepted during a rotation
-    #[arg(long, env = "SERVICE_KEY_PREVIOUS", hide_env_values = true)]
+    #[arg(long, env = "SERVICE_KEY_PREVIOUS", hide_env_values = true, value_parser = settings::secret)]
     pub service_key_previous: Option<String>,
     /// The secret that users' tokens are signed with, at least 32 bytes
-    #[arg(long, env = "SECRET_KEY", hide_env_values = true)]
+    #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = settings::secret)]
     pub secret_key: Option<String>,
     /// The secret before it, whose tokens are accepted during a rotation
-    #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true)]
+    #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true, value_parser = settings::secret)]
     pub secret_key_previous: Option<String>,
 }
 
 impl fmt::Debug for ServiceKeyConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceKeyConfig").finish_non_exhaustive()
+    }
+}
+
+impl Settings for ServiceKeyConfig {
+    fn check(&self, found: &mut Findings) {
+        if given(&self.service_key).is_none() && given(&self.secret_key).is_none() {
+            found.mistake(
+                "SERVICE_KEY or SECRET_KEY must be set: services prove themselves with it",
+            );
+        }
     }
 }
 

@@ -23,9 +23,11 @@ pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use layers::{endpoint_not_found, method_not_allowed};
 pub use metrics::Metrics;
-pub use program::{Cli, ListenConfig, NothingToMigrate, Program};
+pub use program::{
+    Cli, ListenConfig, NothingToMigrate, Program, VERSION, read_or_say_why_not, say_why_not,
+};
 pub use replayed::Replayed;
-pub use serve::{HttpConfig, Service, Workers, healthcheck, listen, reachable, seconds, serve};
+pub use serve::{HttpConfig, Service, Workers, healthcheck, listen, reachable, serve};
 pub use signals::stop_signal;
 
 /// A request makes hundreds of small allocations on many threads; mimalloc serves them with less work than the C library,

@@ -1,14 +1,25 @@
 //! The command line that every service's binary has: `serve`, `migrate`, `healthcheck`.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use settings::{Findings, NotUsable, Settings};
 use telemetry::TelemetryConfig;
 
 use crate::{FileNeeds, HttpConfig, Service, healthcheck, listen, serve, stop_signal};
+
+/// The exit code where the command line or a setting is not understood; clap's own.
+const NOT_UNDERSTOOD: u8 = 2;
+
+/// The version, and the revision that the build was told, if it was.
+pub const VERSION: &str = match option_env!("DOMPET_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// What a program is called, and which port it has unless told otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +36,7 @@ pub struct Program {
 
 /// The command line of a service whose configuration is `C`, and whose `migrate` takes `M`.
 #[derive(Parser)]
+#[command(version = VERSION, propagate_version = true)]
 pub struct Cli<C: Args, M: Args> {
     #[command(subcommand)]
     command: Command<C, M>,
@@ -44,11 +56,15 @@ enum Command<C: Args, M: Args> {
 #[derive(Args, Debug)]
 pub struct ListenConfig {
     /// The address to listen on
-    #[arg(long, env = "BIND", default_value = "0.0.0.0")]
+    #[arg(long, env = "BIND", default_value = "0.0.0.0", value_parser = settings::bind_address)]
     pub bind: IpAddr,
     /// The port to listen on; without it that of the service (below)
-    #[arg(long, env = "PORT")]
+    #[arg(long, env = "PORT", value_parser = settings::port)]
     pub port: Option<u16>,
+    /// The port that the service's own variable says.
+    // Its variable is the program's, and known only there.
+    #[arg(long = "port-of-service", hide = true, value_parser = settings::port)]
+    pub port_of_service: Option<u16>,
 }
 
 #[derive(Args)]
@@ -67,45 +83,74 @@ struct ServeArgs<C: Args> {
 #[derive(Args, Debug)]
 pub struct NothingToMigrate {}
 
+impl Settings for NothingToMigrate {}
+
+impl<C: Args + Settings, M: Args + Settings> Settings for Cli<C, M> {
+    fn check(&self, found: &mut Findings) {
+        match &self.command {
+            Command::Serve(args) => {
+                args.config.check(found);
+                args.http.check(found);
+                args.http.check_call(args.config.call_timeout(), found);
+                args.telemetry.check(found);
+            }
+            Command::Migrate(args) => args.check(found),
+            Command::Healthcheck(_) => {}
+        }
+    }
+}
+
 impl Program {
     /// The clap command, for documents that are made from it.
     pub fn command<C: Args, M: Args>(&self) -> clap::Command {
-        Cli::<C, M>::command().name(self.name).about(self.about)
+        let own_port = |command: clap::Command| {
+            command.mut_arg("port_of_service", |argument| {
+                argument.env(self.port_variable)
+            })
+        };
+        Cli::<C, M>::command()
+            .name(self.name)
+            .about(self.about)
+            .mut_subcommand("serve", own_port)
+            .mut_subcommand("healthcheck", own_port)
     }
 
     /// Runs the command line of this process, to its end.
-    pub fn run<C: Args, M: Args>(
+    pub fn run<C: Args + Settings, M: Args + Settings>(
         &self,
         build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
         migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
     ) -> ExitCode {
+        settings::without_empty_variables();
         self.run_from(std::env::args_os(), build, migrate)
     }
 
     /// Runs this command line, whose first word is the program, to its end.
-    pub fn run_from<C: Args, M: Args>(
+    pub fn run_from<C: Args + Settings, M: Args + Settings>(
         &self,
-        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        words: impl IntoIterator<Item = impl Into<OsString>>,
         build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
         migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
     ) -> ExitCode {
-        let matches = self.command::<C, M>().get_matches_from(words);
-        self.run_parsed(&matches, build, migrate)
+        match read_or_say_why_not(self.name, self.command::<C, M>(), words) {
+            Ok((cli, hints)) => self.run_read(cli, &hints, build, migrate),
+            Err(code) => code,
+        }
     }
 
-    /// The same for a program with subcommands of its own besides, which has parsed its command line by itself.
-    pub fn run_parsed<C: Args, M: Args>(
+    /// The same for a program with subcommands of its own besides, which has read its command line by itself.
+    pub fn run_read<C: Args, M: Args>(
         &self,
-        matches: &ArgMatches,
+        cli: Cli<C, M>,
+        hints: &[String],
         build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
         migrate: impl AsyncFnOnce(M) -> anyhow::Result<()>,
     ) -> ExitCode {
-        let cli = Cli::<C, M>::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
         self.block_on(async {
             match cli.command {
-                Command::Serve(args) => self.serve(*args, build).await,
+                Command::Serve(args) => self.serve(*args, hints, build).await,
                 Command::Migrate(args) => migrate(args).await,
-                Command::Healthcheck(args) => healthcheck(self.address(&args)?).await,
+                Command::Healthcheck(args) => healthcheck(self.address(&args)).await,
             }
         })
     }
@@ -120,42 +165,96 @@ impl Program {
             .and_then(|runtime| runtime.block_on(work));
         match result {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                use std::io::Write as _;
-                // The chain of causes in one line; nothing can be done if even this cannot be written.
-                let _ = writeln!(std::io::stderr(), "{}: {error:#}", self.name);
-                ExitCode::FAILURE
-            }
+            Err(error) => say_why_not(self.name, &error),
         }
     }
 
     async fn serve<C: Args>(
         &self,
         args: ServeArgs<C>,
+        hints: &[String],
         build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
     ) -> anyhow::Result<()> {
         let _telemetry = telemetry::init(self.name, &args.telemetry)?;
+        for hint in hints {
+            tracing::warn!("{hint}");
+        }
         let stop = stop_signal()?;
         let mut http = args.http;
         FileNeeds::SERVICE.claim(&mut http)?;
-        let address = self.address(&args.listen)?;
+        let address = self.address(&args.listen);
         let listener = listen(address, self.name, "PORT").await?;
         // Where port 0 was asked for, the one that the system chose.
         let port = listener.local_addr()?.port();
         let service = build(args.config).await?;
-        tracing::info!(service = self.name, port, "serving");
+        tracing::info!(service = self.name, version = VERSION, port, "serving");
         serve(service, listener, http, stop).await;
         Ok(())
     }
 
-    fn address(&self, args: &ListenConfig) -> anyhow::Result<SocketAddr> {
-        let port = match (args.port, std::env::var(self.port_variable)) {
-            (Some(port), _) => port,
-            (None, Ok(port)) => port
-                .parse()
-                .with_context(|| format!("{} is not a port", self.port_variable))?,
-            (None, Err(_)) => self.default_port,
-        };
-        Ok(SocketAddr::new(args.bind, port))
+    fn address(&self, args: &ListenConfig) -> SocketAddr {
+        let port = args.port.or(args.port_of_service);
+        SocketAddr::new(args.bind, port.unwrap_or(self.default_port))
     }
+}
+
+/// Reads a command line, with options before the command or after it. What cannot be used is said, all at once; then this gives the
+/// exit code.
+pub fn read_or_say_why_not<T: FromArgMatches + Settings>(
+    name: &str,
+    command: clap::Command,
+    words: impl IntoIterator<Item = impl Into<OsString>>,
+) -> Result<(T, Vec<String>), ExitCode> {
+    let words = words.into_iter().map(Into::into).collect();
+    let words = command_first(words, &command);
+    match settings::read::<T>(command, &words) {
+        Ok((read, mut hints)) => {
+            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            hints.extend(settings::hints(names));
+            Ok((read, hints))
+        }
+        Err(NotUsable::Words(error)) => {
+            // Help that nobody reads is no reason to fail.
+            let _ = error.print();
+            Err(ExitCode::from(
+                u8::try_from(error.exit_code()).unwrap_or(NOT_UNDERSTOOD),
+            ))
+        }
+        Err(NotUsable::Settings(mistakes)) => {
+            let said = match mistakes.as_slice() {
+                [mistake] => format!("{name}: {mistake}"),
+                all => format!(
+                    "{name}: {} settings cannot be used:\n  {}",
+                    all.len(),
+                    all.join("\n  ")
+                ),
+            };
+            let _ = writeln!(std::io::stderr(), "{said}");
+            Err(ExitCode::from(NOT_UNDERSTOOD))
+        }
+    }
+}
+
+/// Says why a program ends, with its causes, in one line.
+pub fn say_why_not(name: &str, error: &anyhow::Error) -> ExitCode {
+    // Nothing can be done if even this cannot be written.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{name}: {}",
+        telemetry::with_causes(&**error)
+    );
+    ExitCode::FAILURE
+}
+
+/// `program --port 80 serve` is `program serve --port 80`: whoever reads the options first should not have to know their place.
+fn command_first(mut words: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
+    let is_command = |word: &OsString| {
+        word.to_str()
+            .is_some_and(|word| command.find_subcommand(word).is_some())
+    };
+    if let Some(place) = words.iter().skip(1).position(is_command) {
+        let word = words.remove(place.saturating_add(1));
+        words.insert(1, word);
+    }
+    words
 }

@@ -17,6 +17,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use settings::{Findings, Settings, positive_seconds, seconds};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -36,16 +37,16 @@ const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, clap::Args)]
 pub struct HttpConfig {
     /// Seconds that a request may take before it is answered with 504
-    #[arg(long = "server-timeout", env = "SERVER_TIMEOUT", default_value = "15", value_parser = seconds)]
+    #[arg(long = "server-timeout", env = "SERVER_TIMEOUT", default_value = "15", value_parser = positive_seconds)]
     pub deadline: Duration,
     /// Seconds that a client may take to send a request's headers; also how long an idle connection lives
-    #[arg(long, env = "HEADER_TIMEOUT", default_value = "75", value_parser = seconds)]
+    #[arg(long, env = "HEADER_TIMEOUT", default_value = "75", value_parser = positive_seconds)]
     pub header_timeout: Duration,
     /// Seconds between the flip of readiness and the end of listening, so that load balancers look away first
     #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0", value_parser = seconds)]
     pub shutdown_delay: Duration,
     /// Seconds that open requests have to finish at the end
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "20", value_parser = seconds)]
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "20", value_parser = positive_seconds)]
     pub shutdown_timeout: Duration,
     /// Connections that are served at once; more wait
     // An id of its own: the database has connections too, and clap takes arguments of one id for one argument.
@@ -53,7 +54,8 @@ pub struct HttpConfig {
         id = "http_max_connections",
         long = "max-connections",
         env = "MAX_CONNECTIONS",
-        default_value_t = 10_000
+        default_value_t = 10_000,
+        value_parser = settings::at_least_one
     )]
     pub max_connections: usize,
 }
@@ -71,12 +73,21 @@ impl Default for HttpConfig {
     }
 }
 
-/// Reads a number of seconds from the command line or the environment.
-pub fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse::<f64>()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "a number of seconds, such as 5 or 0.5".to_owned())
+impl Settings for HttpConfig {}
+
+impl HttpConfig {
+    /// Whether a request has the time that a call that it makes may take.
+    pub fn check_call(&self, call: Option<(&'static str, Duration)>, found: &mut Findings) {
+        if let Some((variable, limit)) = call
+            && limit >= self.deadline
+        {
+            found.hint(format!(
+                "{variable} ({} s) is not below SERVER_TIMEOUT ({} s), after which every request is answered with 504",
+                limit.as_secs_f64(),
+                self.deadline.as_secs_f64()
+            ));
+        }
+    }
 }
 
 /// Work that goes on beside requests, and ends after the last of them.

@@ -60,10 +60,13 @@ pub struct DatabaseConfig {
     #[arg(
         long = "database-connections",
         env = "DATABASE_CONNECTIONS",
-        default_value_t = 10
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(2..=1000)
     )]
     pub max_connections: u32,
 }
+
+impl settings::Settings for DatabaseConfig {}
 
 impl fmt::Debug for DatabaseConfig {
     /// Without the URL, which has a password in it.

@@ -3,9 +3,12 @@
 //! Trace context is W3C Trace Context. It travels through every hop also when nothing is exported: then spans are made
 //! but not sampled, so that logs and error bodies always have a trace id.
 
+mod causes;
 mod context;
+mod levels;
 mod lines;
 
+pub use causes::with_causes;
 pub use context::Trace;
 
 use std::io::IsTerminal;
@@ -31,18 +34,35 @@ pub enum LogFormat {
 /// What is logged and where spans go.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TelemetryConfig {
-    /// What is logged: a level, or a list such as `info,wallet=debug`
-    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    /// What is logged: a level (off, error, warn, info, debug, trace), or a list such as `info,wallet=debug`
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_parser = levels::parse)]
     pub log_level: String,
     /// `json` or `text`; without it text at a terminal and JSON elsewhere
-    #[arg(long, env = "LOG_FORMAT")]
+    #[arg(long, env = "LOG_FORMAT", ignore_case = true)]
     pub log_format: Option<LogFormat>,
     /// Where spans go, as OTLP over HTTP with protobuf (`http://collector:4318`); without it nothing is exported
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = endpoint)]
     pub otlp_endpoint: Option<String>,
     /// The share of new traces that is recorded, from 0 to 1; a caller's decision is kept
-    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0)]
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0, value_parser = settings::ratio)]
     pub trace_ratio: f64,
+}
+
+impl settings::Settings for TelemetryConfig {
+    fn check(&self, found: &mut settings::Findings) {
+        for hint in levels::hints(&self.log_level) {
+            found.hint(hint);
+        }
+    }
+}
+
+/// Where a collector is. The path of traces may be on it, as in the variable for traces alone.
+fn endpoint(text: &str) -> Result<String, String> {
+    let base = text.trim().trim_end_matches('/');
+    let base = base.strip_suffix("/v1/traces").unwrap_or(base);
+    settings::service_url(base).map_err(|_| {
+        "a URL of plain HTTP, such as http://collector:4318, the port of OTLP over HTTP".to_owned()
+    })
 }
 
 /// Keeps the exporter alive; sends what is left when dropped.

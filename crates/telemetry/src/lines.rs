@@ -12,12 +12,11 @@ use serde::ser::{SerializeMap, Serializer as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Span, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::fmt::FormatFields as _;
-use tracing_subscriber::fmt::format::{DefaultFields, Writer};
+use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::Context;
 
-use crate::{LogFormat, Trace};
+use crate::{LogFormat, Trace, with_causes};
 
 /// Writes each event to the standard error.
 pub(crate) struct Lines {
@@ -103,13 +102,7 @@ impl<M: SerializeMap> Visit for JsonFields<'_, M> {
 
     /// With its causes: a call that failed says little without why.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        self.write(field, &text);
+        self.write(field, &with_causes(value));
     }
 }
 
@@ -124,12 +117,52 @@ fn text(event: &Event<'_>, coloured: bool) -> Result<String, fmt::Error> {
         write!(line, " {level:>5} ")?;
     }
     write!(line, "{}: ", event.metadata().target())?;
-    DefaultFields::new().format_fields(Writer::new(&mut line), event)?;
+    let mut fields = TextFields {
+        line: &mut line,
+        result: Ok(()),
+        is_first: true,
+    };
+    event.record(&mut fields);
+    fields.result?;
     if let Some(trace) = Trace::of(&Span::current()) {
         write!(line, " trace_id={}", trace.id())?;
     }
     line.push('\n');
     Ok(line)
+}
+
+/// Writes the message, and then the fields as `name=value`. The first failure stays.
+struct TextFields<'a> {
+    line: &'a mut String,
+    result: fmt::Result,
+    is_first: bool,
+}
+
+impl TextFields<'_> {
+    fn write(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if self.result.is_err() {
+            return;
+        }
+        let space = if std::mem::take(&mut self.is_first) {
+            ""
+        } else {
+            " "
+        };
+        self.result = match field.name() {
+            "message" => write!(self.line, "{space}{value}"),
+            name => write!(self.line, "{space}{name}={value}"),
+        };
+    }
+}
+
+impl Visit for TextFields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.write(field, format_args!("{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.write(field, format_args!("{}", with_causes(value)));
+    }
 }
 
 /// The code of a terminal's colour (ECMA-48, SGR).

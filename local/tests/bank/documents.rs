@@ -24,7 +24,9 @@ fn the_configuration_document_is_what_the_code_says() {
     let mut text = String::from(
         "# Configuration\n\nMade from the code; `UPDATE_DOCUMENTS=1 cargo test -p local --test bank documents` writes it anew.\n\
          Every setting is an environment variable, and most are options of the command line too (`--help`). A service has the\n\
-         subcommands `serve`, `migrate` (where it has a database) and `healthcheck`.\n",
+         subcommands `serve`, `migrate` (where it has a database) and `healthcheck`; options stand before or after them.\n\n\
+         A variable that is set to nothing is not set. Mistakes are said all at once, with the variable's name, and before anything is opened;\n\
+         so is, as a warning, a variable that nothing reads and whose name is close to one of these.\n",
     );
     section(
         &mut text,
@@ -109,6 +111,35 @@ read at the start only. That nobody reads its output, or that the output cannot 
 | 2 | the command line or a setting is not understood; every mistake has a line of its own |
 | 130, 143 | it was ended at once, by a second Ctrl-C or SIGTERM |
 ";
+
+/// What is set to nothing, mistyped, or not heeded is known by this list.
+#[test]
+fn every_variable_is_on_the_list() {
+    let mut variables: Vec<String> = [
+        with::<local::Config>(),
+        with::<local::ServiceDatabases>(),
+        with::<gateway::Config>(),
+        with::<user::Config>(),
+        with::<wallet::Config>(),
+        with::<transaction::Config>(),
+        with::<payment::Config>(),
+        with::<http_server::HttpConfig>(),
+        with::<http_server::ListenConfig>(),
+        with::<telemetry::TelemetryConfig>(),
+    ]
+    .iter()
+    .flat_map(|command| command.get_arguments())
+    .filter_map(|argument| argument.get_env())
+    .map(|variable| variable.to_string_lossy().into_owned())
+    .collect();
+    variables.sort();
+    variables.dedup();
+    assert_eq!(
+        settings::VARIABLES,
+        variables,
+        "crates/settings/src/misspelt.rs has the list"
+    );
+}
 
 fn with<C: Args>() -> Command {
     C::augment_args(Command::new("settings"))

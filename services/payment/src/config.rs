@@ -3,6 +3,7 @@
 use std::fmt;
 
 use auth::ServiceKeyConfig;
+use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
 /// The configuration of the payment service. Its `Debug` shows no secret.
@@ -18,16 +19,24 @@ pub struct Config {
     #[arg(
         long,
         env = "WALLET_SERVICE_URL",
-        default_value = "http://localhost:5002"
+        default_value = "http://localhost:5002",
+        value_parser = settings::service_url
     )]
     pub wallet_service_url: String,
     /// Where the user service is
     #[arg(
         long,
         env = "USER_SERVICE_URL",
-        default_value = "http://localhost:5001"
+        default_value = "http://localhost:5001",
+        value_parser = settings::service_url
     )]
     pub user_service_url: String,
+}
+
+impl Settings for Config {
+    fn check(&self, found: &mut Findings) {
+        self.keys.check(found);
+    }
 }
 
 impl fmt::Debug for Config {

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use auth::ServiceKeyConfig;
-use clap::builder::FalseyValueParser;
-use clap::value_parser;
+use clap::{ArgAction, value_parser};
+use settings::{Findings, Settings};
 use store::DatabaseConfig;
+
+use crate::start::Admin;
 
 /// The configuration of the user service. Its `Debug` shows no secret.
 #[derive(Clone, clap::Args)]
@@ -20,7 +22,8 @@ pub struct Config {
     #[arg(
         long,
         env = "WALLET_SERVICE_URL",
-        default_value = "http://localhost:5002"
+        default_value = "http://localhost:5002",
+        value_parser = settings::service_url
     )]
     pub wallet_service_url: String,
     /// The first administrator: made at the start when missing; goes with ADMIN_PASSWORD
@@ -30,7 +33,8 @@ pub struct Config {
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
     /// Make the demo users (John, Jane, Bob) when there are no users yet
-    #[arg(long, env = "DEMO_DATA", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "DEMO_DATA", default_value = "false", default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
     pub demo_data: bool,
     /// Memory that hashing one password takes, in KiB; the default is what OWASP recommends for two passes
     #[arg(long, env = "ARGON2_MEMORY_KIB", default_value_t = 19_456, value_parser = value_parser!(u32).range(12_288..=1_048_576))]
@@ -60,6 +64,18 @@ impl Config {
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             max_password_hashes: 2,
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self, found: &mut Findings) {
+        if self.keys.secret_keys().is_err() {
+            found.mistake("SECRET_KEY must be set: users' tokens are signed with it");
+        }
+        let admin = Admin::parse(self.admin_email.as_deref(), self.admin_password.as_deref());
+        if let Err(mistake) = admin {
+            found.mistake(mistake.to_string());
         }
     }
 }

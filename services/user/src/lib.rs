@@ -60,10 +60,18 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     result
 }
 
+/// Whether this makes an administrator, or none; the error says what is wrong.
+pub fn check_admin(email: Option<&str>, password: Option<&str>) -> anyhow::Result<()> {
+    start::Admin::parse(email, password).map(drop)
+}
+
 /// Builds the service. A database that is away or not migrated is waited for in the background: until then the service is
 /// not ready.
 pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
-    let admin = start::Admin::parse(&config)?;
+    let admin = start::Admin::parse(
+        config.admin_email.as_deref(),
+        config.admin_password.as_deref(),
+    )?;
     let signing_keys = config.keys.signing_keys()?;
     let service_keys = config.keys.service_keys(clock.clone())?;
     let request_hashes = Arc::new(request_hash::RequestHashes::new(&config.keys)?);

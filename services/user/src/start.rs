@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use auth::Role;
 use clock::Clock;
 use tokio_util::sync::CancellationToken;
 
-use crate::Config;
 use crate::domain::{Email, Password};
 use crate::error::Error;
 use crate::passwords::Passwords;
@@ -46,17 +45,25 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// What the configuration says, checked.
-    pub(crate) fn parse(config: &Config) -> anyhow::Result<Option<Admin>> {
-        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        let (email, password) = match (given(&config.admin_email), given(&config.admin_password)) {
+    pub(crate) fn parse(
+        email: Option<&str>,
+        password: Option<&str>,
+    ) -> anyhow::Result<Option<Admin>> {
+        let is_given = |value: &&str| !value.is_empty();
+        let (email, password) = match (email.filter(is_given), password.filter(is_given)) {
             (None, None) => return Ok(None),
             (Some(email), Some(password)) => (email, password),
-            _ => anyhow::bail!("ADMIN_EMAIL and ADMIN_PASSWORD go together"),
+            (Some(_), None) => {
+                bail!("ADMIN_PASSWORD must be set, too: ADMIN_EMAIL and ADMIN_PASSWORD go together")
+            }
+            (None, Some(_)) => {
+                bail!("ADMIN_EMAIL must be set, too: ADMIN_EMAIL and ADMIN_PASSWORD go together")
+            }
         };
-        let email = Email::parse(&email).context("ADMIN_EMAIL is not an address")?;
-        let password = Password::choose(&password).map_err(|error| {
+        let email = Email::parse(email).context("ADMIN_EMAIL is not an address")?;
+        let password = Password::choose(password).map_err(|error| {
             let message = error.body.message.unwrap_or_default();
-            anyhow::anyhow!("ADMIN_PASSWORD: {message}")
+            anyhow!("ADMIN_PASSWORD: {message}")
         })?;
         Ok(Some(Admin { email, password }))
     }

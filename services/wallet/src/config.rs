@@ -3,7 +3,8 @@
 use std::net::Ipv6Addr;
 
 use auth::ServiceKeyConfig;
-use clap::builder::FalseyValueParser;
+use clap::ArgAction;
+use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
 /// The wallet service's configuration.
@@ -19,50 +20,43 @@ pub struct Config {
     #[arg(
         long,
         env = "USER_SERVICE_URL",
-        default_value = "http://localhost:5001"
+        default_value = "http://localhost:5001",
+        value_parser = settings::service_url
     )]
     pub user_service_url: String,
     /// Whether the demo users' wallets are filled, on an empty ledger
-    #[arg(long, env = "DEMO_DATA", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "DEMO_DATA", default_value = "false", default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
     pub demo_data: bool,
     /// Where other processes of this service reach this one, such as `http://10.1.2.3:5002`: those that are not the last to write
     /// pass their orders on to the one that is. Without it each writes by itself
-    #[arg(long, env = "PEER_URL")]
+    #[arg(long, env = "PEER_URL", value_parser = peer_url)]
     pub peer_url: Option<String>,
 }
 
-impl Config {
-    /// `peer_url`, in the form that URLs have: an IPv6 address that was put in as it is gets its brackets. A variable that is set to
-    /// nothing is not set.
-    pub(crate) fn own_url(&self) -> Option<String> {
-        let url = self.peer_url.as_deref().filter(|url| !url.is_empty())?;
-        let url = url.trim_end_matches('/');
-        let Some(("http", rest)) = url.split_once("://") else {
-            return Some(url.to_owned());
-        };
-        match rest.rsplit_once(':') {
-            Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => {
-                Some(format!("http://[{host}]:{port}"))
-            }
-            _ => Some(url.to_owned()),
+impl Settings for Config {
+    fn check(&self, found: &mut Findings) {
+        self.keys.check(found);
+    }
+}
+
+/// A URL, also where an IPv6 address was put in as it is: it gets its brackets.
+fn peer_url(text: &str) -> Result<String, String> {
+    let url = text.trim().trim_end_matches('/');
+    let Some(("http", rest)) = url.split_once("://") else {
+        return settings::service_url(url);
+    };
+    match rest.rsplit_once(':') {
+        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => {
+            settings::service_url(&format!("http://[{host}]:{port}"))
         }
+        _ => settings::service_url(url),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn own_url(peer_url: Option<&str>) -> Option<String> {
-        let config = Config {
-            database: DatabaseConfig::at("sqlite://unused"),
-            keys: ServiceKeyConfig::from_secret("unused"),
-            user_service_url: String::new(),
-            demo_data: false,
-            peer_url: peer_url.map(str::to_owned),
-        };
-        config.own_url()
-    }
 
     #[test]
     fn an_address_becomes_a_url_whatever_kind_it_is() {
@@ -75,9 +69,8 @@ mod tests {
             ("http://fd00::12:5002", "http://[fd00::12]:5002"),
             ("http://[fd00::12]:5002", "http://[fd00::12]:5002"),
         ] {
-            assert_eq!(own_url(Some(given)).as_deref(), Some(url));
+            assert_eq!(peer_url(given).as_deref(), Ok(url));
         }
-        assert_eq!(own_url(Some("")), None);
-        assert_eq!(own_url(None), None);
+        assert!(peer_url("wallet-0:5002").is_err());
     }
 }

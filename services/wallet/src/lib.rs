@@ -70,7 +70,7 @@ pub async fn build_over(
     )?);
     workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
 
-    let own_url = config.own_url();
+    let own_url = config.peer_url.clone();
     let mut store = SqlStore::new(database.clone());
     if let Some(url) = &own_url {
         store = store.written_by(url);
