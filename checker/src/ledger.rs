@@ -20,6 +20,8 @@ pub struct Replay {
     balances: HashMap<i64, Steps<i64>>,
     totals: HashMap<i64, Steps<Totals>>,
     transactions: HashMap<i64, Vec<(Position, i64)>>,
+    /// The id of the newest transaction of all users'.
+    last_transaction_id: i64,
     payments: HashMap<i64, Vec<(Position, i64)>>,
     /// What is wrong with the log itself.
     pub flaws: Vec<String>,
@@ -89,11 +91,13 @@ impl Replay {
         let amount = transfer.amount.units();
         self.follow_side(position, transfer.debit, -amount);
         self.follow_side(position, transfer.credit, amount);
-        let id = 2 * i64::try_from(position).unwrap_or(i64::MAX / 2);
-        for (side, id) in [(transfer.debit, id), (transfer.credit, id + 1)] {
+        for side in [transfer.debit, transfer.credit] {
             let Some(user_id) = side.user_id else {
                 continue;
             };
+            // The history's ids count the sides of users.
+            self.last_transaction_id += 1;
+            let id = self.last_transaction_id;
             self.transactions
                 .entry(user_id)
                 .or_default()

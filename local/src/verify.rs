@@ -147,6 +147,9 @@ fn read_receipt(path: &Path) -> anyhow::Result<Receipt> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut body: serde_json::Value =
         serde_json::from_slice(&text).context("the receipt is not JSON")?;
+    if let Some(error) = body.get("error").and_then(|error| error.as_str()) {
+        anyhow::bail!("this file is an error answer: {error}");
+    }
     let receipt = match body.get_mut("receipt") {
         Some(receipt) => receipt.take(),
         None => body,

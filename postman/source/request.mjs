@@ -3,9 +3,11 @@
 // A check is an ordinary function with the name `before` or `test`; its body is copied into the collection as text. So it may
 // use what Postman's sandbox has (`pm`), and nothing from around it.
 
-/** A folder. `description` says what it shows, and what it needs. */
-export function folder(name, description, item) {
-  return { name, description, item };
+import { aboutOf } from "./abouts.mjs";
+
+/** A folder. `description` says what it shows, and what it needs; `token` is the variable with the caller's token, if not the collection's. */
+export function folder(name, description, item, { token } = {}) {
+  return { name, description, item, ...(token && { auth: auth(token) }) };
 }
 
 export const get = (name, path, options) => request("GET", name, path, options);
@@ -16,7 +18,7 @@ export const remove = (name, path, options) => request("DELETE", name, path, opt
 /**
  * One request with its checks.
  *
- * - `about`: the description
+ * - `about`: the description; left out, it is that of the endpoint or of the failure
  * - `body`: an object, or text for what an object cannot say
  * - `token`: the variable that holds the caller's token; `null` for none. Left out, it is that of the collection.
  * - `headers`: by name
@@ -25,20 +27,21 @@ export const remove = (name, path, options) => request("DELETE", name, path, opt
  * - `status`: what must be answered
  * - `error`, `code`: the sentence, and the stable word, of a failure
  * - `shape`: a JSON schema that the answer must satisfy
- * - `before`, `test`: functions, see above
- * - `example`: an answer to show in Postman
+ * - `before`, `test`: functions, see above, or the lines of a script
+ *
+ * The example beside each request is an answer that was recorded: see examples.mjs.
  */
 function request(method, name, path, options = {}) {
   const { base = "base_url", prefix = base === "base_url" ? "/api/v1" : "" } = options;
   const own = { method, header: header(options), url: url(base, prefix + path) };
-  if (options.about) own.description = options.about;
+  own.description = aboutOf(method, prefix + path, options);
   if (options.token !== undefined) own.auth = auth(options.token);
   if (options.body !== undefined) own.body = body(options);
   return {
     name,
     event: [event("prerequest", source(options.before)), event("test", checks(options))].filter(Boolean),
     request: own,
-    response: options.example ? [example(own, options)] : [],
+    response: [],
   };
 }
 
@@ -108,19 +111,8 @@ const indentAfterFirst = (line, index) => (index === 0 ? line : `  ${line}`);
 /** The lines of a function's body, without its indentation. */
 export function source(check) {
   if (!check) return [];
+  if (Array.isArray(check)) return check;
   const lines = check.toString().split("\n").slice(1, -1);
   const indent = Math.min(...lines.filter((line) => line.trim()).map((line) => line.search(/\S/)));
   return lines.map((line) => line.slice(indent));
-}
-
-function example(originalRequest, { status, example }) {
-  return {
-    name: "Example",
-    originalRequest,
-    status: { 200: "OK", 201: "Created" }[status],
-    code: status,
-    _postman_previewlanguage: "json",
-    header: [{ key: "Content-Type", value: "application/json" }],
-    body: JSON.stringify(example, null, 2),
-  };
 }

@@ -44,6 +44,18 @@ async fn what_follows_the_ledger_is_compared_with_it() {
         ),
         (
             "transaction",
+            "update history set number = number + 7 where number = (select max(number) from history)",
+            "is missing",
+        ),
+        (
+            "transaction",
+            "insert into history (number, id, user_id, wallet_id, kind, amount, currency, description, created_at)
+             select number + 7, id, user_id, wallet_id, kind, amount, currency, description, created_at
+             from history where number = 1",
+            "is not in the log",
+        ),
+        (
+            "transaction",
             "update totals set topup = topup + 1 where user_id = 1",
             "the sums of user 1",
         ),
@@ -93,11 +105,11 @@ async fn sums_that_have_reached_the_end_are_compared_too() {
         // Recorded by services: three of 2^62, which together are more than 63 bits, and one withdrawal.
         execute(
             &database,
-            "insert into history (id, user_id, wallet_id, kind, amount, currency, description, created_at)
-             values (4503599627370496, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
-                    (4503599627370497, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
-                    (4503599627370498, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
-                    (4503599627370499, 77, 7, 5, 5000000000, 'IDR', 'x', 0)",
+            "insert into history (number, id, user_id, wallet_id, kind, amount, currency, description, created_at)
+             values (4503599627370496, 4503599627370496, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
+                    (4503599627370497, 4503599627370497, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
+                    (4503599627370498, 4503599627370498, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
+                    (4503599627370499, 4503599627370499, 77, 7, 5, 5000000000, 'IDR', 'x', 0)",
         )
         .await;
         let kept =
@@ -143,6 +155,32 @@ async fn a_receipt_belongs_to_the_ledger_that_gave_it() {
             "{report}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_error_answer_in_the_place_of_a_receipt_is_called_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("receipt.json");
+    let bank = every_bank().await.remove(0);
+    let john = bank.login("john@example.com", "password123").await;
+    let said = |text: &[u8]| {
+        std::fs::write(&file, text).unwrap();
+        let home = Home::new(&bank.config);
+        let file = file.clone();
+        async move {
+            let mut report = Vec::new();
+            let error = local::verify::verify(&home, Some(&file), &mut report).await;
+            format!("{:#}", error.unwrap_err())
+        }
+    };
+    let answer = john.get("/transactions/999999/receipt").await;
+    answer.expect_error(404, "Transaction not found");
+    let error = said(&answer.bytes).await;
+    assert_eq!(error, "this file is an error answer: Transaction not found");
+    let error = said(b"{}").await;
+    assert!(error.starts_with("the receipt lacks something"), "{error}");
+    let error = said(b"").await;
+    assert!(error.starts_with("the receipt is not JSON"), "{error}");
 }
 
 /// The audit of a bank whose services have a database each, of those that are named.

@@ -157,6 +157,12 @@ async fn the_demo_data_is_that_of_the_contract() {
                 demo.get(&format!("/wallets/{id}")).await.expect(200)["wallet"]["balance"],
                 balance
             );
+            // A page that knows no direction shows figures that fit the balance.
+            let stats = demo.get("/transactions/stats").await.expect(200);
+            assert_eq!(
+                (&stats["net_amount"], &stats["total_received"]),
+                (&json!(balance), &json!(0))
+            );
         }
         let john = bank.login("john@example.com", "password123").await;
         let payment = john.get("/payments/1").await.expect(200)["payment"].clone();
@@ -164,6 +170,13 @@ async fn the_demo_data_is_that_of_the_contract() {
             (&payment["merchant"], &payment["amount"]),
             (&json!("Tokopedia"), &json!(50_000))
         );
+        let first = john.get("/transactions/1").await.expect(200)["transaction"].clone();
+        assert_eq!(
+            (&first["type"], &first["amount"], &first["user_id"]),
+            (&json!("topup"), &json!(1_050_000), &json!(1))
+        );
+        let proved = john.get("/transactions/1/receipt").await.expect(200);
+        assert_eq!(proved["transaction"], first);
         bank.assert_whole().await;
     }
 }

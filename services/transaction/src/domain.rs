@@ -74,7 +74,10 @@ impl Kind {
 /// One row of a wallet's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Movement {
+    /// What clients know it by. The log's rows count from 1 without a gap, so that whoever follows the log gives the same ids.
     pub(crate) id: i64,
+    /// Which side of which entry it is: twice the entry's number, one more for the side that receives. Recorded: the id.
+    pub(crate) side: i64,
     pub(crate) user_id: i64,
     pub(crate) wallet_id: i64,
     pub(crate) kind: Kind,
@@ -96,30 +99,30 @@ impl Movement {
 
     /// The number of the ledger's entry that it is a side of.
     pub(crate) fn entry(&self) -> Option<i64> {
-        (!self.is_recorded()).then_some(self.id / 2)
+        (!self.is_recorded()).then_some(self.side / 2)
     }
 
-    /// The rows of one entry: one for each side that is a user's wallet. Ids follow from the entry's number.
+    /// The rows of one entry: one for each side that is a user's wallet. They have no id yet.
     fn of(entry: &Entry) -> impl Iterator<Item = Movement> {
         let transfer = match &entry.event {
             Event::Transfer(transfer) => Some(transfer),
             _ => None,
         };
         transfer.into_iter().flat_map(|transfer| {
-            let debit_id = entry.seq.saturating_mul(2);
-            let credit_id = debit_id.saturating_add(1);
+            let debit_side = first_side(entry.seq);
+            let credit_side = last_side(entry.seq);
             let (debit, credit) = (&transfer.debit, &transfer.credit);
             [
-                Self::side(debit_id, entry.at, transfer, debit, credit, false),
-                Self::side(credit_id, entry.at, transfer, credit, debit, true),
+                Self::of_side(debit_side, entry.at, transfer, debit, credit, false),
+                Self::of_side(credit_side, entry.at, transfer, credit, debit, true),
             ]
             .into_iter()
             .flatten()
         })
     }
 
-    fn side(
-        id: i64,
+    fn of_side(
+        side: i64,
         at: i64,
         transfer: &Transfer,
         own: &Side,
@@ -128,7 +131,8 @@ impl Movement {
     ) -> Option<Movement> {
         let kind = Kind::of(transfer.kind, is_credit);
         Some(Movement {
-            id,
+            id: 0,
+            side,
             user_id: own.user_id?,
             wallet_id: own.account,
             kind,
@@ -141,6 +145,16 @@ impl Movement {
             created_at: Timestamp::from_micros(at),
         })
     }
+}
+
+/// The side of an entry that pays.
+fn first_side(entry: i64) -> i64 {
+    entry.saturating_mul(2)
+}
+
+/// The side of an entry that receives, which is the last of an entry.
+pub(crate) fn last_side(entry: i64) -> i64 {
+    first_side(entry).saturating_add(1)
 }
 
 fn description(kind: Kind, said: Option<&str>, other: &Side) -> String {
@@ -214,13 +228,15 @@ impl Totals {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) opened: Vec<Wallet>,
+    /// In the order of the log.
     pub(crate) movements: Vec<Movement>,
     /// By user and currency, and in that order, so that every writer touches the rows in one order.
     pub(crate) totals: BTreeMap<(i64, Currency), Totals>,
 }
 
 impl Batch {
-    pub(crate) fn of(entries: &[Entry]) -> Batch {
+    /// What these entries add after the row with the id `last_id`. The store gives ids of its own to what it adds: it knows the last.
+    pub(crate) fn after(last_id: i64, entries: &[Entry]) -> Batch {
         let mut batch = Batch::default();
         for entry in entries {
             if let Event::WalletOpened {
@@ -236,6 +252,11 @@ impl Batch {
                 });
             }
             batch.movements.extend(Movement::of(entry));
+        }
+        let mut id = last_id;
+        for movement in &mut batch.movements {
+            id = id.saturating_add(1);
+            movement.id = id;
         }
         for movement in &batch.movements {
             batch

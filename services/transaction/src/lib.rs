@@ -56,6 +56,12 @@ const STEPS: &[Step] = &[
         postgres: include_str!("../migrations/postgres/0002_lists_by_wallet.sql"),
         sqlite: include_str!("../migrations/sqlite/0002_lists_by_wallet.sql"),
     },
+    Step {
+        version: 4,
+        name: "numbers",
+        postgres: include_str!("../migrations/postgres/0004_numbers.sql"),
+        sqlite: include_str!("../migrations/sqlite/0004_numbers.sql"),
+    },
 ];
 
 /// Less than the gateway's 5 seconds, so that this service's own answer reaches the client.

@@ -27,7 +27,7 @@ impl ReadModel for History {
         let Some(last) = entries.last() else {
             return Ok(true);
         };
-        let batch = Batch::of(entries);
+        let batch = Batch::after(0, entries);
         Ok(self.store.append(position, last.seq, &batch).await?)
     }
 }
@@ -122,7 +122,7 @@ mod tests {
             let applied = futures_util::future::join_all(models.iter().map(follow)).await;
             assert_eq!(applied.iter().sum::<usize>(), log.len());
             let store = &models[0].store;
-            let mut expected = Batch::of(&log);
+            let mut expected = Batch::after(0, &log);
             for ((user_id, currency), totals) in std::mem::take(&mut expected.totals) {
                 assert_eq!(store.totals(user_id, currency).await.unwrap(), totals);
             }
@@ -141,9 +141,11 @@ mod tests {
                 assert!(!model.apply(position, &log[3..]).await.unwrap());
             }
             assert_eq!(model.position().await.unwrap(), 3);
-            assert_eq!(model.store.find(log[4].seq * 2).await.unwrap(), None);
+            assert_eq!(model.store.find(2).await.unwrap(), None);
             assert!(model.apply(3, &log[3..]).await.unwrap());
             assert_eq!(model.position().await.unwrap(), 6);
+            let rows = Batch::after(0, &log).movements;
+            assert_eq!(model.store.find(2).await.unwrap().as_ref(), rows.get(1));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where history is kept. The position in the log moves in the transaction that adds the rows.
 
+mod numbers;
 mod pages;
 mod postgres;
 mod record;
@@ -32,16 +33,17 @@ impl From<Error> for ApiError {
     }
 }
 
-/// The columns of [`Row`].
+/// The columns of [`Row`]. A row without a number is one that a process of the release before added, which will get it in a moment.
 macro_rules! columns {
     () => {
-        "id, user_id, wallet_id, kind, amount, currency, description, counterparty_wallet_id, balance_after, \
-         payment_id, created_at"
+        "coalesce(number, id) as number, id, user_id, wallet_id, kind, amount, currency, description, \
+         counterparty_wallet_id, balance_after, payment_id, created_at"
     };
 }
 use columns;
 
 type Row = (
+    i64,
     i64,
     i64,
     i64,
@@ -55,18 +57,18 @@ type Row = (
     i64,
 );
 
-/// A place in a list: what comes after it is older. Recorded entries have large ids and any time, so both are needed.
+/// A place in a list: what comes after it is older. Recorded entries have large numbers and any time, so both are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
     created_at: i64,
-    id: i64,
+    side: i64,
 }
 
 impl Cursor {
     /// Before everything.
     pub(crate) const NEWEST: Cursor = Cursor {
         created_at: i64::MAX,
-        id: i64::MAX,
+        side: i64::MAX,
     };
 }
 
@@ -81,10 +83,18 @@ impl Store {
         Store { database }
     }
 
-    /// The last entry of the log that is in the model.
+    /// The last entry of the log that is in the model, with every row up to it numbered.
     pub(crate) async fn position(&self) -> Result<i64, Error> {
-        let sql = "select seq from feed_position where id = 0";
-        Ok(on_read!(&self.database, pool => sqlx::query_scalar(sql).fetch_one(pool).await)?)
+        loop {
+            let sql = "select seq, numbered from feed_position where id = 0";
+            let (seq, numbered): (i64, i64) = on_read!(&self.database, pool => {
+                sqlx::query_as(sql).fetch_one(pool).await
+            })?;
+            if numbered == seq {
+                return Ok(seq);
+            }
+            self.give_numbers().await?;
+        }
     }
 
     /// Adds what the log said and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at
@@ -98,7 +108,7 @@ impl Store {
 
     /// The row with this id.
     pub(crate) async fn find(&self, id: i64) -> Result<Option<Movement>, Error> {
-        let sql = concat!("select ", columns!(), " from history where id = $1");
+        let sql = concat!("select ", columns!(), " from history where number = $1");
         let row: Option<Row> = on_read!(&self.database, pool => {
             sqlx::query_as(sql).bind(id).fetch_optional(pool).await
         })?;
@@ -107,11 +117,11 @@ impl Store {
 
     /// Where a row is in its user's lists.
     pub(crate) async fn cursor(&self, user_id: i64, id: i64) -> Result<Option<Cursor>, Error> {
-        let sql = "select created_at from history where id = $1 and user_id = $2";
-        let created_at: Option<i64> = on_read!(&self.database, pool => {
-            sqlx::query_scalar(sql).bind(id).bind(user_id).fetch_optional(pool).await
+        let sql = "select created_at, id from history where number = $1 and user_id = $2";
+        let row: Option<(i64, i64)> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(id).bind(user_id).fetch_optional(pool).await
         })?;
-        Ok(created_at.map(|created_at| Cursor { created_at, id }))
+        Ok(row.map(|(created_at, side)| Cursor { created_at, side }))
     }
 
     /// The wallet with this id.
@@ -163,10 +173,12 @@ impl Store {
 }
 
 fn movement(row: Row) -> Result<Movement, sqlx::Error> {
-    let (id, user_id, wallet_id, kind, amount, code, description, other, balance, payment_id, at) =
-        row;
+    let (number, side, user_id, wallet_id, kind, amount, code, description) =
+        (row.0, row.1, row.2, row.3, row.4, row.5, row.6, row.7);
+    let (other, balance, payment_id, at) = (row.8, row.9, row.10, row.11);
     Ok(Movement {
-        id,
+        id: number,
+        side,
         user_id,
         wallet_id,
         kind: Kind::from_code(kind)

@@ -23,6 +23,8 @@ pub async fn verify(
     }
     let mut compared = Compared {
         store: Store::new(database),
+        position: 0,
+        last_id: 0,
         there: BTreeMap::new(),
         expected: BTreeMap::new(),
     };
@@ -34,6 +36,10 @@ type Sums = BTreeMap<(i64, Currency), Totals>;
 
 struct Compared {
     store: Store,
+    /// The last entry that is compared.
+    position: i64,
+    /// The last id of the rows that were compared.
+    last_id: i64,
     /// The sums as they are there.
     there: Sums,
     /// The sums of what services recorded, and then of every entry of the log.
@@ -44,40 +50,35 @@ struct Compared {
 impl Comparable for Compared {
     async fn begin(&mut self) -> anyhow::Result<i64> {
         let (position, there, recorded) = self.store.all_totals().await?;
+        self.position = position;
         self.there = there;
         self.expected = recorded;
         Ok(position)
     }
 
     async fn compare(&mut self, entries: &[Entry]) -> anyhow::Result<Option<String>> {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return Ok(None);
-        };
-        let batch = Batch::of(entries);
-        let (from, to) = (
-            first.seq.saturating_mul(2),
-            last.seq.saturating_mul(2).saturating_add(1),
-        );
+        let batch = Batch::after(self.last_id, entries);
+        let from = self.last_id.saturating_add(1);
+        let to = batch.movements.last().map_or(self.last_id, |row| row.id);
         let rows = self.store.between(from, to).await?;
+        self.last_id = to;
         for (key, totals) in batch.totals {
             self.expected.entry(key).or_default().add_all(&totals);
         }
         let expected = batch.movements;
-        let wrong = (0..expected.len().max(rows.len()))
-            .map(|index| (expected.get(index), rows.get(index)))
-            .find(|(expected, there)| expected != there);
-        Ok(wrong.map(|(expected, there)| {
-            let id = |row: Option<&Movement>| row.map_or(i64::MAX, |row| row.id);
-            let (expected, there) = (id(expected), id(there));
-            if there < expected {
-                format!("transaction {there} is not in the log")
-            } else {
-                format!("transaction {expected} is missing, or not what the log says")
-            }
+        // Ids are unique, so there are as many rows as ids, or some are missing.
+        let mut both = expected.iter().zip(0..);
+        let wrong = both.find(|(row, index)| rows.get(*index) != Some(*row));
+        Ok(wrong.map(|(Movement { id, .. }, _)| {
+            format!("transaction {id} is missing, or not what the log says")
         }))
     }
 
     async fn finish(&mut self) -> anyhow::Result<Option<String>> {
+        let extra = self.store.beyond(self.last_id, self.position).await?;
+        if let Some(id) = extra {
+            return Ok(Some(format!("transaction {id} is not in the log")));
+        }
         let expected = std::mem::take(&mut self.expected);
         for ((user_id, currency), totals) in &expected {
             if self.there.get(&(*user_id, *currency)) != Some(totals) {

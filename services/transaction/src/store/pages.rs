@@ -123,7 +123,7 @@ async fn many(pool: &PgPool, sql: &'static str, places: Vec<Place>) -> sqlx::Res
         .bind(column(|place| place.user_id))
         .bind(wallets)
         .bind(column(|place| place.after.created_at))
-        .bind(column(|place| place.after.id))
+        .bind(column(|place| place.after.side))
         .bind(column(|place| place.limit))
         .fetch_all(pool)
         .await?;
@@ -170,7 +170,7 @@ async fn from_sqlite(pool: &SqlitePool, places: Vec<Place>) -> sqlx::Result<Read
             let of_wallet: Vec<Row> = sqlx::query_as(OF_WALLET)
                 .bind(wallet)
                 .bind(place.after.created_at)
-                .bind(place.after.id)
+                .bind(place.after.side)
                 .bind(place.limit)
                 .fetch_all(pool)
                 .await?;
@@ -187,5 +187,5 @@ async fn from_sqlite(pool: &SqlitePool, places: Vec<Place>) -> sqlx::Result<Read
 }
 
 fn newest_first(page: &mut [Movement]) {
-    page.sort_unstable_by_key(|row| Reverse((row.created_at, row.id)));
+    page.sort_unstable_by_key(|row| Reverse((row.created_at, row.side)));
 }

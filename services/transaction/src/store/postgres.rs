@@ -5,19 +5,23 @@ use store::sqlx::{self, PgPool};
 use super::on_totals_conflict;
 use crate::domain::{Batch, Movement, Totals};
 
-/// The rows go in only where the position moved. The commit does not wait for the disk: a crash undoes rows and position
-/// together, and then the log is followed from there again.
+/// The rows go in only where the position moved, and their numbers go on from the last one. The commit does not wait for the disk: a
+/// crash undoes rows and position together, and then the log is followed from there again.
 const APPEND: &str = concat!(
     "with moved as (
-        update feed_position set seq = $2 where id = 0 and seq = $1 returning 1
+        update feed_position set seq = $2, numbered = $2, last_number = last_number + cardinality($6::int8[])
+        where id = 0 and seq = $1 and numbered = $1 returning last_number - cardinality($6::int8[]) as last_number
     ), opened as (
         insert into wallets (wallet_id, user_id, currency)
         select v.* from moved, unnest($3::int8[], $4::int8[], $5::text[]) v
     ), added as (
-        insert into history (id, user_id, wallet_id, kind, amount, currency, description, counterparty_wallet_id,
+        insert into history (number, id, user_id, wallet_id, kind, amount, currency, description, counterparty_wallet_id,
             balance_after, payment_id, created_at)
-        select v.* from moved, unnest($6::int8[], $7::int8[], $8::int8[], $9::int2[], $10::int8[], $11::text[],
-            $12::text[], $13::int8[], $14::int8[], $15::int8[], $16::int8[]) v
+        select moved.last_number + v.n, v.id, v.user_id, v.wallet_id, v.kind, v.amount, v.currency, v.description, v.other,
+            v.balance, v.payment_id, v.created_at
+        from moved, unnest($6::int8[], $7::int8[], $8::int8[], $9::int2[], $10::int8[], $11::text[], $12::text[], $13::int8[],
+            $14::int8[], $15::int8[], $16::int8[]) with ordinality
+            v (id, user_id, wallet_id, kind, amount, currency, description, other, balance, payment_id, created_at, n)
     ), counted as (
         insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal)
         select v.* from moved, unnest($17::int8[], $18::text[], $19::int8[], $20::int8[], $21::int8[], $22::int8[],
@@ -46,7 +50,7 @@ pub(super) async fn append(pool: &PgPool, from: i64, to: i64, batch: &Batch) -> 
         .bind(wallets)
         .bind(owners)
         .bind(wallet_currencies)
-        .bind(column(|row| row.id))
+        .bind(column(|row| row.side))
         .bind(column(|row| row.user_id))
         .bind(column(|row| row.wallet_id))
         .bind(kinds)

@@ -34,11 +34,11 @@ const FIND_KEY: &str =
 const ADD_KEY: &str =
     "insert into recorded_keys (service, key, request_sha256, history_id) values ($1, $2, $3, $4)";
 
-const FIND: &str = concat!("select ", columns!(), " from history where id = $1");
+const FIND: &str = concat!("select ", columns!(), " from history where number = $1");
 
 const ADD: &str = concat!(
-    "insert into history (id, user_id, wallet_id, kind, amount, currency, description, created_at) \
-     values ($1, $2, $3, $4, $5, $6, $7, $8) returning ",
+    "insert into history (number, id, user_id, wallet_id, kind, amount, currency, description, created_at) \
+     values ($1, $1, $2, $3, $4, $5, $6, $7, $8) returning ",
     columns!()
 );
 

@@ -10,7 +10,8 @@ use crate::domain::{Batch, Movement};
 /// such statements, whose text is prepared once.
 const ROWS_MAX: usize = 100;
 
-const MOVE: &str = "update feed_position set seq = $2 where id = 0 and seq = $1";
+const MOVE: &str = "update feed_position set seq = $2, numbered = $2, last_number = last_number + $3 \
+    where id = 0 and seq = $1 and numbered = $1 returning last_number - $3";
 
 pub(super) async fn append(
     pools: &SqlitePools,
@@ -22,13 +23,15 @@ pub(super) async fn append(
     pools
         .without_waiting(async |connection| {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-            let moved = sqlx::query(MOVE).bind(from).bind(to);
-            if moved.execute(&mut *tx).await?.rows_affected() == 0 {
+            let count = i64::try_from(batch.movements.len()).unwrap_or(i64::MAX);
+            let moved = sqlx::query_scalar(MOVE).bind(from).bind(to).bind(count);
+            let Some(last_number) = moved.fetch_optional(&mut *tx).await? else {
                 return Ok(false);
-            }
+            };
+            let mut number: i64 = last_number;
             add_wallets(&mut tx, batch).await?;
             for rows in batch.movements.chunks(ROWS_MAX) {
-                add_movements(&mut tx, rows).await?;
+                number = add_movements(&mut tx, rows, number).await?;
             }
             add_totals(&mut tx, batch).await?;
             tx.commit().await?;
@@ -50,16 +53,21 @@ async fn add_wallets(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::R
     Ok(())
 }
 
+/// They count on from the last number; gives theirs.
 async fn add_movements(
     tx: &mut Transaction<'_, Sqlite>,
     movements: &[Movement],
-) -> sqlx::Result<()> {
+    last_number: i64,
+) -> sqlx::Result<i64> {
+    let mut number = last_number;
     let mut insert = QueryBuilder::new(
-        "insert into history (id, user_id, wallet_id, kind, amount, currency, description, \
+        "insert into history (number, id, user_id, wallet_id, kind, amount, currency, description, \
          counterparty_wallet_id, balance_after, payment_id, created_at) ",
     );
     insert.push_values(movements, |mut row, movement| {
-        row.push_bind(movement.id)
+        number = number.saturating_add(1);
+        row.push_bind(number)
+            .push_bind(movement.side)
             .push_bind(movement.user_id)
             .push_bind(movement.wallet_id)
             .push_bind(movement.kind.code())
@@ -71,7 +79,8 @@ async fn add_movements(
             .push_bind(movement.payment_id)
             .push_bind(movement.created_at.micros());
     });
-    execute(tx, insert, movements.len()).await
+    execute(tx, insert, movements.len()).await?;
+    Ok(number)
 }
 
 async fn add_totals(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::Result<()> {

@@ -186,7 +186,7 @@ mod tests {
             // One after the other, and several at once.
             for entries in log[..8].chunks(1).chain([&log[8..]]) {
                 let (first, last) = (entries.first().unwrap(), entries.last().unwrap());
-                let batch = Batch::of(entries);
+                let batch = Batch::after(0, entries);
                 assert!(store.append(first.seq - 1, last.seq, &batch).await.unwrap());
                 assert_counts_rows(&database).await;
             }
@@ -227,7 +227,7 @@ mod tests {
         for database in every_database().await {
             let (database, store) = store_on(&database).await;
             let log = log();
-            assert!(store.append(0, 10, &Batch::of(&log)).await.unwrap());
+            assert!(store.append(0, 10, &Batch::after(0, &log)).await.unwrap());
             let versions = Versions::new(database);
             let asked = (0..1000_i64).map(|count| versions.read(count % 4));
             let answers = try_join_all(asked).await.unwrap();

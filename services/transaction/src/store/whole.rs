@@ -6,7 +6,7 @@ use money::Currency;
 use store::{on_read, sqlx};
 
 use super::{Error, Row, Store, columns, currency, movement};
-use crate::domain::{FIRST_RECORDED_ID, Movement, Totals};
+use crate::domain::{FIRST_RECORDED_ID, Movement, Totals, last_side};
 
 /// One half of a sum.
 type Half = Option<i64>;
@@ -74,7 +74,7 @@ const SUMS: &str = concat!(
     summed!(4),
     ", ",
     summed!(5),
-    " from history where id >= $1 group by user_id, currency
+    " from history where number >= $1 group by user_id, currency
     ) s on true"
 );
 
@@ -117,12 +117,20 @@ impl Store {
         Ok((position, kept, recorded))
     }
 
+    /// A row that says to be a side of an entry up to `position`, and has none of the ids up to `last_id`, which those have.
+    pub(crate) async fn beyond(&self, last_id: i64, position: i64) -> Result<Option<i64>, Error> {
+        let sql = "select coalesce(number, id) from history where (number > $1 or number is null) and id <= $2 limit 1";
+        Ok(on_read!(&self.database, pool => {
+            sqlx::query_scalar(sql).bind(last_id).bind(last_side(position)).fetch_optional(pool).await
+        })?)
+    }
+
     /// Every row with an id from `first` to `last`, in the order of ids.
     pub(crate) async fn between(&self, first: i64, last: i64) -> Result<Vec<Movement>, Error> {
         let sql = concat!(
             "select ",
             columns!(),
-            " from history where id between $1 and $2 order by id"
+            " from history where number between $1 and $2 order by number"
         );
         let rows: Vec<Row> = on_read!(&self.database, pool => {
             sqlx::query_as(sql).bind(first).bind(last).fetch_all(pool).await

@@ -103,8 +103,14 @@ async fn what_is_new_is_in_the_next_page_of_every_process() {
                 }
             }
             let id = match step % 4 {
-                0 => world.pay(&ani, "Tokopedia", 1).await.seq * 2,
-                1 => world.send(&budi, &ani, 1).await.seq * 2 + 1,
+                0 => {
+                    let paid = world.pay(&ani, "Tokopedia", 1).await;
+                    world.id(&paid, &ani).await
+                }
+                1 => {
+                    let sent = world.send(&budi, &ani, 1).await;
+                    world.id(&sent, &ani).await
+                }
                 2 => record(&world, &processes[0], ani.wallet_id).await,
                 _ => record(&world, &processes[1], ani.wallet_id).await,
             };

@@ -21,7 +21,8 @@ async fn a_receipt_proves_its_movement() {
         let sent = (0..40).map(|_| world.send(&ani, &budi, 7));
         let sent = futures_util::future::join_all(sent).await;
         for entry in sent {
-            for (who, id) in [(&ani, entry.seq * 2), (&budi, entry.seq * 2 + 1)] {
+            for who in [&ani, &budi] {
+                let id = world.id(&entry, who).await;
                 let path = format!("/transactions/{id}/receipt");
                 let body = world.client(who).get(&path).await.expect(200);
                 assert_eq!(body["transaction"]["id"], id);
@@ -51,7 +52,8 @@ async fn a_receipt_that_was_changed_proves_nothing() {
         let ani = world.bank.customer(1_000).await;
         let payments = (0..9).map(|_| world.pay(&ani, "Tokopedia", 1));
         let paid = futures_util::future::join_all(payments).await;
-        let path = format!("/transactions/{}/receipt", paid[4].seq * 2);
+        let id = world.id(&paid[4], &ani).await;
+        let path = format!("/transactions/{id}/receipt");
         let body = world.client(&ani).get(&path).await.expect(200);
         let whole = parse(&body);
         assert_eq!(check(&whole), Ok(()));
@@ -88,7 +90,8 @@ async fn a_receipt_is_for_the_owner_of_a_movement() {
         );
         let sent = world.send(&ani, &budi, 1).await;
         let client = world.client(&ani);
-        let of_budi = format!("/transactions/{}/receipt", sent.seq * 2 + 1);
+        let id = world.id(&sent, &budi).await;
+        let of_budi = format!("/transactions/{id}/receipt");
         client.get(&of_budi).await.expect_error(403, "Unauthorized");
         for id in ["999999", "0", "abc"] {
             let answer = client.get(&format!("/transactions/{id}/receipt")).await;

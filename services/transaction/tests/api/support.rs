@@ -6,7 +6,7 @@ use serde_json::Value;
 use store::{Database, in_transaction, sqlx};
 use test_bank::{Bank, Customer, ready};
 use testing::{Answer, TestClient, TestDatabase, TestServer, every_database};
-use wallet_api::{Entry, Operation};
+use wallet_api::{Entry, Event, Operation};
 
 /// A transaction service and everything that it stands on.
 pub(crate) struct World {
@@ -94,6 +94,22 @@ impl World {
             amount: Amount::new(amount).unwrap(),
         };
         self.bank.carry_out(operation).await
+    }
+
+    /// The id of the side of an entry that is somebody's: sides of users count from 1, in the order of the log.
+    pub(crate) async fn id(&self, entry: &Entry, who: &Customer) -> i64 {
+        let log = self.bank.log().await;
+        let sides = log.into_iter().filter_map(|it| match it.event {
+            Event::Transfer(transfer) => {
+                Some([(it.seq, transfer.debit), (it.seq, transfer.credit)])
+            }
+            _ => None,
+        });
+        let of_users = sides.flatten().filter(|(_, side)| side.user_id.is_some());
+        let mut numbered = (1..).zip(of_users);
+        let found = numbered
+            .find(|(_, (seq, side))| *seq == entry.seq && side.user_id == Some(who.user_id));
+        found.expect("a side of theirs").0
     }
 
     /// The newest page of somebody's transactions.
