@@ -1,20 +1,26 @@
-// Writes dompet.postman_collection.json and dompet.postman_environment.json from source/.
+// Writes the collection and the environments from source/.
 //
-//   node postman/build.mjs            write both files
-//   node postman/build.mjs --check    only compare; exit 1 when they differ
+//   node postman/build.mjs            write the files
+//   node postman/build.mjs --check    only compare, and see that every request has a description and an example; exit 1 when not
 //
 // The collection is made, not typed, because a test script inside JSON is one long string that nobody can review.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { collection } from "./source/collection.mjs";
-import { environment } from "./source/environment.mjs";
+import { environments } from "./source/environment.mjs";
+import { incomplete } from "./source/examples.mjs";
 
 const files = {
   "dompet.postman_collection.json": collection,
-  "dompet.postman_environment.json": environment,
+  ...environments,
 };
 
 let stale = false;
+const lacking = incomplete(collection.item);
+if (process.argv.includes("--check") && lacking.length) {
+  console.error(`these lack a description or an example (see postman/record.mjs):\n  ${lacking.join("\n  ")}`);
+  stale = true;
+}
 for (const [name, content] of Object.entries(files)) {
   const path = new URL(name, import.meta.url);
   const text = JSON.stringify(content, null, "\t") + "\n";

@@ -1,10 +1,11 @@
-// Takes the answers of a run into source/examples.json, from which the collection's examples are made.
+// Plays the collection, and takes the answers into source/examples.json, from which the examples beside the requests are made.
 //
-//   newman run … --reporters json --reporter-json-export newman.json && node postman/record.mjs newman.json && node postman/build.mjs
+//   GATEWAY_PORT=5000 USER_SERVICE_PORT=5001 … ADMIN_EMAIL=… ADMIN_PASSWORD=… node postman/record.mjs && node postman/build.mjs
 //
-// Record on fresh demo data with an administrator, as .ci/run starts it, so that every request is answered and lists are short.
+// Record on fresh demo data with an administrator, so that every request is answered and lists are short.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { play } from "./play.mjs";
 
 const BODY_CHARS_MAX = 1500;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
@@ -13,19 +14,25 @@ const GUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const NO_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl";
 const NO_GUID = "00000000-0000-4000-8000-000000000000";
 
-const file = new URL("source/examples.json", import.meta.url);
 const examples = {};
-const { run } = JSON.parse(readFileSync(process.argv[2]));
-for (const { item, response } of run.executions) {
-  if (!response) continue;
-  const header = (name) => response.header.find(({ key }) => key.toLowerCase() === name)?.value ?? "";
-  examples[item.id] = { code: response.code, status: response.status, type: header("content-type"), body: body(response) };
-}
-writeFileSync(file, `${JSON.stringify(examples, null, 2)}\n`);
+const { failures } = await play({
+  onAnswer(item, response) {
+    // Scripts ask too, after the request itself.
+    examples[item.id] ??= {
+      code: response.code,
+      status: response.status,
+      type: response.headers.get("content-type") ?? "",
+      body: shortened(response.text().replaceAll(TOKEN, NO_TOKEN).replaceAll(GUID, NO_GUID)),
+    };
+  },
+});
+for (const failure of failures) console.error(failure);
+const inOrder = Object.fromEntries(Object.keys(examples).sort().map((id) => [id, examples[id]]));
+writeFileSync(new URL("source/examples.json", import.meta.url), `${JSON.stringify(inOrder, null, 2)}\n`);
 console.log(`${Object.keys(examples).length} answers`);
+process.exitCode = failures.length ? 1 : 0;
 
-function body(response) {
-  const text = Buffer.from(response.stream?.data ?? []).toString().replaceAll(TOKEN, NO_TOKEN).replaceAll(GUID, NO_GUID);
+function shortened(text) {
   const pretty = indented(text);
   return pretty.length > BODY_CHARS_MAX ? `${pretty.slice(0, BODY_CHARS_MAX)}\n…` : pretty;
 }

@@ -1,7 +1,9 @@
 // The collection as a whole.
 
 import { auth, event, source } from "./request.mjs";
+import { byHand } from "./byhand.mjs";
 import { endpoints } from "./endpoints.mjs";
+import { complete } from "./examples.mjs";
 import { failures } from "./failures.mjs";
 import { health } from "./health.mjs";
 import { services } from "./services.mjs";
@@ -19,9 +21,12 @@ export const collection = {
     description: [
       "The public API of Dompet, a digital wallet, with a check on each answer.",
       "",
-      "Import this file and `dompet.postman_environment.json`, choose the environment, and run a folder or the whole. The",
-      "scripts register people of their own and keep their tokens and ids in the environment, so everything can be run again on",
-      "the same data. By hand: send *Register* or *Log in* first; from then on every request goes out with that token.",
+      "Import this file and the environments beside it, and choose the one that says how you reach the services.",
+      "",
+      "* *By hand* is for a person: send *Log in*, then any of its requests.",
+      "* *Each service* has a folder for each service on its own port, as after a `kubectl port-forward`.",
+      "* *Health*, *Full story*, *Failures* and *Each endpoint* are an automatic run with a check on each answer: run a folder or",
+      "  all of it. The scripts register people of their own, so everything can be run again on the same data.",
       "",
       "From the command line: `newman run dompet.postman_collection.json -e dompet.postman_environment.json`",
       "",
@@ -31,5 +36,5 @@ export const collection = {
   },
   auth: auth("token"),
   event: [event("test", source(everyAnswer))],
-  item: [health, story, failures, endpoints, services],
+  item: complete([byHand, services, health, story, failures, endpoints]),
 };

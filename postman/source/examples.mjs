@@ -1,8 +1,6 @@
-// The answers that are shown beside the requests. They were recorded from a run on fresh data, so they are what is answered:
+// The answers that are shown beside the requests. postman/record.mjs took them from a run, so they are what is answered.
 //
-//   node postman/record.mjs newman.json      after `newman run … --reporters json --reporter-json-export newman.json`
-//
-// A request's id is its place in the collection, so that it can be named: `newman run … --folder by-hand/top-up`.
+// A request's id is its place in the collection, so that it can be named.
 
 import { readFileSync } from "node:fs";
 

@@ -102,7 +102,7 @@ const tokens = folder(
   ]),
 );
 
-const wallets = folder("Wallets", "", [
+const wallets = folder("Wallets", "Wallets that are not there, are somebody else's, or are there already.", [
   post("Open a second wallet of the same currency", "/wallets", {
     body: { currency: "IDR" },
     status: 400,
@@ -158,7 +158,7 @@ const amounts = folder("Amounts", "A whole number from 1 to 2^53 - 1; nothing is
   ),
 ]);
 
-const payments = folder("Payments", "", [
+const payments = folder("Payments", "What cannot be paid or sent, and to whom.", [
   ...["wallet_id", "merchant", "amount"].map((field) =>
     post(`Pay without ${field}`, "/payments/pay", {
       body: { ...toMerchant("Tokopedia", 1), [field]: undefined },
@@ -241,7 +241,7 @@ const payments = folder("Payments", "", [
   get("Show somebody else's payment", "/payments/{{other_payment_id}}", { status: 403, error: "Unauthorized", code: "not_owner" }),
 ]);
 
-const transactions = folder("Transactions", "", [
+const transactions = folder("Transactions", "History that is not there, or is somebody else's.", [
   get("Show an unknown transaction", `/transactions/${UNKNOWN_ID}`, {
     status: 404,
     error: "Transaction not found",
