@@ -27,6 +27,7 @@ pub struct Bank {
     /// In the order in which they end: whoever calls another ends before it.
     parts: [Part; 4],
     shutdown_timeout: Duration,
+    home: Home,
     _lock: Lock,
 }
 
@@ -84,6 +85,7 @@ impl Bank {
                 Part::serve([(user, at_user)], &http),
             ],
             shutdown_timeout: http.shutdown_timeout,
+            home,
             _lock: lock,
         };
         bank.wait_until_ready().await?;
@@ -126,6 +128,7 @@ impl Bank {
                 tracing::warn!("requests were still open at the end, and were cut off");
             }
         }
+        self.home.empty_logs().await;
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {

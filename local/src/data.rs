@@ -1,8 +1,8 @@
 //! The data folder: the databases, the secret, and the lock that keeps a second process out.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +15,29 @@ use crate::{Config, ServiceDatabases};
 
 /// Connections of each service to PostgreSQL.
 const CONNECTIONS: u32 = 5;
+
+/// The services that have a database, in the order in which they are locked together.
+pub(crate) const SERVICES: [&str; 4] = ["user", "wallet", "transaction", "payment"];
+/// The file of the secret that was drawn.
+pub(crate) const SECRET_FILE: &str = "secret.key";
+/// The file whose lock keeps other processes out.
+const LOCK_FILE: &str = "lock";
+/// The folder that a restore is made in, until it is whole.
+pub(crate) const RESTORING: &str = "restoring";
+/// Nobody else reads or writes.
+const OWNER_ONLY: u32 = 0o600;
+
+/// The file of a service's database.
+pub(crate) fn file_of(service: &str) -> String {
+    format!("{service}.db")
+}
+
+/// The log beside a database's file.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
 
 /// Where the data is.
 #[derive(Clone)]
@@ -36,6 +59,20 @@ impl Home {
             database_url: config.database_url.clone(),
             apart: ServiceDatabases::default(),
         }
+    }
+
+    /// SQLite in this folder.
+    pub(crate) fn at(folder: impl Into<PathBuf>) -> Home {
+        Home {
+            folder: folder.into(),
+            database_url: None,
+            apart: ServiceDatabases::default(),
+        }
+    }
+
+    /// The folder, where the databases are in it.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.database_url.is_none().then_some(self.folder.as_path())
     }
 
     /// The same, where services have databases of their own: for an audit. A service whose database is not named is looked for
@@ -70,7 +107,7 @@ impl Home {
             },
             None => DatabaseConfig::at(format!(
                 "sqlite://{}",
-                self.folder.join(format!("{service}.db")).display()
+                self.folder.join(file_of(service)).display()
             )),
         }
     }
@@ -94,39 +131,41 @@ impl Home {
         self.folder.join("wallet.db").exists()
     }
 
-    /// Makes the folder if need be, and claims it for this process.
+    /// Makes the folder if need be, claims it for this process, and keeps others from reading what is in it.
     pub fn lock(&self) -> anyhow::Result<Lock> {
+        let (lock, there) = Lock::claim(&self.folder)?;
         let folder = self.folder.display();
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .with_context(|| {
-                format!("cannot make the data folder {folder}; set DATA_DIR to another")
-            })?;
-        let path = self.folder.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .with_context(|| {
-                format!("cannot write to the data folder {folder}; set DATA_DIR to another")
-            })?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => {
-                anyhow::bail!(
-                    "the data folder {folder} is in use by another dompet; stop it, or set DATA_DIR to another"
-                )
+        anyhow::ensure!(
+            !there.iter().any(|path| path.ends_with(RESTORING)),
+            "a restore into {folder} was interrupted; run `dompet restore` again, or set DATA_DIR to another"
+        );
+        for path in there.iter().filter(|path| path.is_file()) {
+            restrict(path)?;
+        }
+        Ok(lock)
+    }
+
+    /// Leaves each database as one file that can be copied, after the services have ended.
+    pub(crate) async fn empty_logs(&self) {
+        let Some(folder) = self.folder() else {
+            return;
+        };
+        for service in SERVICES {
+            let path = folder.join(file_of(service));
+            if let Err(error) = crate::backup::empty_log(&path).await {
+                // Nothing is lost: the next start reads the log.
+                tracing::info!(
+                    service,
+                    error = format!("{error:#}"),
+                    "the database keeps a log beside it"
+                );
             }
-            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data folder"),
         }
     }
 
     /// The folder's own secret; drawn the first time.
     pub fn secret(&self, entropy: &Entropy) -> anyhow::Result<String> {
-        let path = self.folder.join("secret.key");
+        let path = self.folder.join(SECRET_FILE);
         match read_secret(&path) {
             Ok(secret) => return Ok(secret),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -138,12 +177,12 @@ impl Home {
         entropy.fill(&mut bytes);
         let secret = STANDARD_NO_PAD.encode(bytes);
         // Written beside and renamed, so that a kill leaves no half secret.
-        let draft = self.folder.join("secret.key.new");
+        let draft = self.folder.join(format!("{SECRET_FILE}.new"));
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(true)
             .write(true)
-            .mode(0o600)
+            .mode(OWNER_ONLY)
             .open(&draft)
             .with_context(|| format!("cannot write {}", draft.display()))?;
         file.write_all(secret.as_bytes())?;
@@ -152,6 +191,69 @@ impl Home {
         File::open(&self.folder)?.sync_all()?;
         Ok(secret)
     }
+}
+
+impl Lock {
+    /// Makes the folder if need be, and claims it. Also gives the paths of what else is in it.
+    pub(crate) fn claim(path: &Path) -> anyhow::Result<(Lock, Vec<PathBuf>)> {
+        // Whatever this process makes from here on is for its user alone: also the databases, and the logs beside them.
+        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+        let folder = path.display();
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| {
+                format!("cannot make the data folder {folder}; set DATA_DIR to another")
+            })?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK_FILE))
+            .with_context(|| {
+                format!("cannot write to the data folder {folder}; set DATA_DIR to another")
+            })?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                anyhow::bail!(
+                    "the data folder {folder} is in use by another dompet; stop it, or set DATA_DIR to another"
+                )
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).context("cannot lock the data folder");
+            }
+        }
+        let mut there = Vec::new();
+        for entry in fs::read_dir(path).with_context(|| format!("cannot read {folder}"))? {
+            let path = entry?.path();
+            if !path.ends_with(LOCK_FILE) {
+                there.push(path);
+            }
+        }
+        Ok((Lock(file), there))
+    }
+
+    /// Takes the lock's file away, for a folder that is about to be renamed.
+    pub(crate) fn remove(self, folder: &Path) -> anyhow::Result<()> {
+        let path = folder.join(LOCK_FILE);
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+    }
+}
+
+/// Nobody but the owner may read a file: there are password hashes in it, and who has how much.
+fn restrict(path: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot keep others from reading {}", path.display());
+    let mode = fs::metadata(path)
+        .with_context(cannot)?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(mode & OWNER_ONLY))
+            .with_context(cannot)?;
+    }
+    Ok(())
 }
 
 fn read_secret(path: &Path) -> std::io::Result<String> {

@@ -6,12 +6,17 @@
 //! at the start, demo data, and the audit.
 
 mod apart;
+mod backup;
 mod bank;
 mod config;
 mod data;
+mod progress;
+mod restore;
 pub mod verify;
 
 pub use apart::ServiceDatabases;
+pub use backup::backup;
 pub use bank::Bank;
 pub use config::{Config, Ports};
 pub use data::Home;
+pub use restore::restore;

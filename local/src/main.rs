@@ -44,6 +44,21 @@ enum Command {
         #[command(flatten)]
         databases: ServiceDatabases,
     },
+    /// Copy the data folder as it is at one moment, also while it runs, and audit the copy; exit 1 if that fails
+    Backup {
+        /// The folder to make; it must not be there yet, or be empty
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Put a backup into the data folder, which must be empty, after its files were compared and the ledger audited; exit 1 if that fails
+    Restore {
+        /// The folder that `backup` made
+        #[arg(value_name = "DIR")]
+        from: PathBuf,
+        /// Move what is in the data folder into a folder before-restore-… in it
+        #[arg(long)]
+        replace: bool,
+    },
 }
 
 impl Settings for Cli {
@@ -80,12 +95,27 @@ async fn run(cli: Cli, hints: Vec<String>) -> anyhow::Result<ExitCode> {
             let home = Home::new(&cli.config).with(databases);
             let whole =
                 local::verify::verify(&home, receipt.as_deref(), &mut std::io::stdout()).await?;
-            Ok(if whole {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(code(whole))
         }
+        Some(Command::Backup { to }) => {
+            let home = Home::new(&cli.config);
+            let done = local::backup(&home, &to, &Clock::system(), &mut std::io::stdout()).await?;
+            Ok(code(done))
+        }
+        Some(Command::Restore { from, replace }) => {
+            let (home, clock) = (Home::new(&cli.config), Clock::system());
+            let mut out = std::io::stdout();
+            let done = local::restore(&home, &from, replace, &clock, &mut out).await?;
+            Ok(code(done))
+        }
+    }
+}
+
+fn code(succeeded: bool) -> ExitCode {
+    if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
