@@ -34,6 +34,11 @@ class Cluster:
         self.helm("upgrade", "--install", self.release, str(ROOT / "charts/dompet"), *self.values(), *more)
         self.settle()
 
+    def show_events(self):
+        """The newest events that are no routine, and what is not ready."""
+        print(self.kubectl("get", "pods", "-o", "wide", check=False))
+        print("\n".join(self.kubectl("get", "events", "--field-selector=type!=Normal", "--sort-by=.lastTimestamp", check=False).splitlines()[-20:]))
+
     def settle(self):
         """Waits until every rollout is over."""
         for thing in self.kubectl("get", "deployment,statefulset", "-l", f"app.kubernetes.io/instance={self.release}", "-o", "name").split():

@@ -19,7 +19,7 @@ import time
 
 from client import ROOT, SERVICES, Failed, Load, must, say, story, wait_until
 from cluster import Cluster
-from steps import audit, autoscale, drain, isolation, newman, roll, rotate_signing_key, scale
+from steps import audit, autoscale, drain, isolation, newman, restore, roll, rotate_signing_key, scale
 
 
 def on_cluster(options):
@@ -57,6 +57,9 @@ def on_cluster(options):
                 must(not load.broken, f"payments that were never answered: {load.broken}")
         load.report()
         load.check()
+        if not options.only or any(word in "restored" for word in options.only):
+            say("restored, with autoscalers")
+            restore(cluster)
         story(cluster.url)
         say("the Postman collection")
         newman(cluster)
@@ -109,6 +112,9 @@ def main():
         options.run(options)
     except Failed as error:
         say(f"FAILED: {error}")
+        if options.run is on_cluster:
+            # Helm only says that something is not ready; why, the events say.
+            Cluster(options).show_events()
         sys.exit(1)
 
 
