@@ -14,9 +14,9 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use store::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use store::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
 
@@ -26,6 +26,8 @@ use crate::progress::Progress;
 
 /// How long a lock is waited for. A service holds one for the time of a commit.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long until a lock that SQLite does not wait for is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// The databases at one moment, held until they are copied.
 pub(super) struct Cut {
@@ -180,10 +182,19 @@ pub(super) async fn settle(path: &Path) -> anyhow::Result<()> {
         .fetch_one(&mut connection)
         .await?;
     ensure!(flaw == "ok", "{flaw}");
-    let mode: String = sqlx::query_scalar("pragma journal_mode = delete")
-        .fetch_one(&mut connection)
-        .await?;
-    ensure!(mode == "delete", "its log cannot be ended");
+    // SQLite does not wait for this lock by itself, and the audit's connections may still be closing.
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        let mode = sqlx::query_scalar::<_, String>("pragma journal_mode = delete")
+            .fetch_one(&mut connection)
+            .await;
+        match mode {
+            Ok(mode) if mode == "delete" => break,
+            Ok(_) | Err(_) if Instant::now() < deadline => tokio::time::sleep(LOCK_RETRY).await,
+            Ok(mode) => bail!("its log cannot be ended: it stays in the mode {mode}"),
+            Err(error) => return Err(error).context("its log cannot be ended"),
+        }
+    }
     connection.close().await?;
     Ok(())
 }
