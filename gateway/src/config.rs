@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use auth::ServiceKeyConfig;
+use auth::{ServiceKeyConfig, Verifier};
 use axum::Router;
 use http::Method;
 use http::header::{
@@ -69,6 +69,10 @@ pub struct Config {
     /// then passed on without a connection.
     #[arg(skip)]
     pub in_process: Option<[Router; 4]>,
+    /// Where the user service is in the same process, its verifier: what it ends is then refused here at once, and nothing has to be
+    /// followed.
+    #[arg(skip)]
+    pub verifier: Option<Verifier>,
 }
 
 impl Settings for Config {
@@ -95,6 +99,7 @@ impl Config {
             cors_origins: vec!["*".to_owned()],
             service_keys,
             in_process: None,
+            verifier: None,
         }
     }
 

@@ -59,10 +59,12 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
         metrics.register(collector)?;
     }
     let upstreams = Upstreams::connect(&config, &retries, &metrics)?;
-    let verifier = Verifier::new(clock.clone());
-    let health = Health::new(NAME, clock.clone());
     let workers = Workers::default();
-    follow_sessions(&config, &clock, &verifier, &workers)?;
+    let verifier = match &config.verifier {
+        Some(verifier) => verifier.clone(),
+        None => follow_sessions(&config, &clock, &workers)?,
+    };
+    let health = Health::new(NAME, clock.clone());
     let knows_keys = verifier.clone();
     health.require("signing_keys", move || {
         let ready = knows_keys.is_ready();
@@ -91,13 +93,8 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     })
 }
 
-/// Keeps the verifier up to date. Its own client: repeats would only delay the next question.
-fn follow_sessions(
-    config: &Config,
-    clock: &Clock,
-    verifier: &Verifier,
-    workers: &Workers,
-) -> anyhow::Result<()> {
+/// A verifier that is kept up to date. Its own client: repeats would only delay the next question.
+fn follow_sessions(config: &Config, clock: &Clock, workers: &Workers) -> anyhow::Result<Verifier> {
     let identity = ServiceIdentity::new(NAME, config.service_keys.service_keys(clock.clone())?);
     let users = UserClient::new(ServiceClient::new(
         user_api::SERVICE,
@@ -106,7 +103,8 @@ fn follow_sessions(
         &ConnectOptions::default(),
         RetryMetrics::unregistered(),
     )?);
-    let verifier = verifier.clone();
-    workers.spawn(|stop| users.follow_sessions(verifier, stop));
-    Ok(())
+    let verifier = Verifier::new(clock.clone());
+    let followed = verifier.clone();
+    workers.spawn(|stop| users.follow_sessions(followed, stop));
+    Ok(verifier)
 }

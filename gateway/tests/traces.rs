@@ -247,3 +247,27 @@ async fn spans_of_two_processes_make_one_tree() {
     assert_eq!(call.name, "POST user-service");
     assert_eq!(served.name, "POST /auth/login");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_that_nobody_takes_are_counted() {
+    let (service, _) = service().await;
+    // Nothing listens there.
+    let gateway = Gateway::start(
+        &service.url(),
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ],
+    )
+    .await;
+    login(&gateway.client, Some(&callers_header("01"))).await;
+    wait_until("lost spans are counted", async || {
+        let metrics = gateway.client.get("/metrics").await.text();
+        let lost = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("trace_spans_total{outcome=\"lost\"} "));
+        lost.is_some_and(|lost| lost != "0")
+    })
+    .await;
+    gateway.stop().await;
+}

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use auth::ServiceKeyConfig;
+use auth::{ServiceKeyConfig, Verifier};
 use clock::{Clock, Entropy};
-use http_server::{FileNeeds, HttpConfig, Service, reachable};
+use http_server::{FileNeeds, HttpConfig, Readiness, Service, reachable};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -71,6 +71,7 @@ impl Bank {
         FileNeeds::LOCAL.claim(&mut http)?;
         let services = build(&config, &http, &home, &keys, addresses, &clock, &entropy).await?;
 
+        let healths = services.each_ref().map(|service| service.health.clone());
         let [gateway, user, wallet, transaction, payment] = services;
         let [at_gateway, at_user, at_wallet, at_transaction, at_payment] = listeners;
         let bank = Bank {
@@ -89,6 +90,9 @@ impl Bank {
             _lock: lock,
         };
         bank.wait_until_ready().await?;
+        for health in healths {
+            tokio::spawn(health.tell_changes(Readiness::Ready));
+        }
         Ok(bank)
     }
 
@@ -186,10 +190,13 @@ async fn build(
 ) -> anyhow::Result<[Service; 5]> {
     let url = |index: usize| format!("http://{}", reachable(addresses[index]));
     let (user_url, wallet_url) = (url(1), url(2));
+    // One for all, fed by the user service: who is logged out or deleted is refused everywhere with the answer that says so.
+    let verifier = Some(Verifier::new(clock.clone()));
     let user = user::Config {
         demo_data: config.has_demo_data(),
         admin_email: config.admin_email.clone(),
         admin_password: config.admin_password.clone(),
+        verifier: verifier.clone(),
         ..user::Config::new(home.database("user"), keys.clone(), &wallet_url)
     };
     let wallet = wallet::Config {
@@ -198,18 +205,21 @@ async fn build(
         user_service_url: user_url.clone(),
         demo_data: config.has_demo_data(),
         peer_url: None,
+        verifier: verifier.clone(),
     };
     let transaction = transaction::Config {
         database: home.database("transaction"),
         keys: keys.clone(),
         user_service_url: user_url.clone(),
         wallet_service_url: wallet_url.clone(),
+        verifier: verifier.clone(),
     };
     let payment = payment::Config {
         database: home.database("payment"),
         keys: keys.clone(),
         user_service_url: user_url,
         wallet_service_url: wallet_url,
+        verifier: verifier.clone(),
     };
     let services = [
         user::build(user, clock.clone(), entropy.clone()).await?,
@@ -223,6 +233,7 @@ async fn build(
     let gateway = gateway::Config {
         request_timeout: config.request_timeout,
         cors_origins: config.cors_origins.clone(),
+        verifier,
         in_process: (!config.over_http).then_some(routes),
         ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())
     };

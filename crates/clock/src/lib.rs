@@ -37,12 +37,12 @@ impl Timestamp {
         )
     }
 
-    /// RFC 3339 in UTC, as every API answer writes a time.
+    /// RFC 3339 in UTC, as every API answer writes a time: always with six digits after the point, so that texts sort as moments do.
     pub fn rfc3339(self) -> String {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0).saturating_mul(1000))
             .ok()
-            .and_then(|moment| moment.format(&Rfc3339).ok())
-            .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+            .filter(|moment| (0..=9999).contains(&moment.year()))
+            .map_or_else(|| "1970-01-01T00:00:00.000000Z".to_owned(), written)
     }
 
     /// Reads RFC 3339, in any zone.
@@ -52,6 +52,15 @@ impl Timestamp {
             .ok()
             .map(Timestamp)
     }
+}
+
+fn written(moment: OffsetDateTime) -> String {
+    let (year, month, day) = moment.to_calendar_date();
+    let (hour, minute, second, micros) = moment.to_hms_micro();
+    format!(
+        "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z",
+        u8::from(month)
+    )
 }
 
 /// Tells the time.
@@ -197,6 +206,14 @@ mod tests {
             Some(moment)
         );
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+        for (micros, text) in [
+            (1_700_000_000_258_180, "2023-11-14T22:13:20.258180Z"),
+            (1_700_000_000_000_000, "2023-11-14T22:13:20.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (i64::MAX, "1970-01-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Timestamp::from_micros(micros).rfc3339(), text);
+        }
     }
 
     #[test]

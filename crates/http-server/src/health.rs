@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -15,6 +15,27 @@ use serde_json::json;
 
 /// A check that takes longer has failed.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often readiness is looked at for the log, besides what probes ask for.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The same until it is ready for the first time.
+const LOOK_AT_START_EVERY: Duration = Duration::from_millis(100);
+/// How long a start may take before it is logged what it waits for.
+const TELL_WAIT_AFTER: Duration = Duration::from_secs(3);
+
+/// What was said last of a service's readiness.
+#[derive(Clone, Copy, Debug)]
+pub enum Readiness {
+    /// Nothing yet.
+    Starting,
+    /// That it is ready.
+    Ready,
+    /// That it is not ready any more.
+    NotAnyMore {
+        /// Since when.
+        since: Instant,
+    },
+}
 
 type Check =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -85,6 +106,50 @@ impl Health {
             }
         }
         failures
+    }
+
+    /// Logs when the service becomes ready, when it is not any more, with why, and when it is again; until it is told to stop.
+    pub async fn tell_changes(self, mut state: Readiness) {
+        let started = Instant::now();
+        let mut told_to_wait = false;
+        let service = self.0.service;
+        loop {
+            let failures = self.failures().await;
+            if self.is_draining() {
+                return;
+            }
+            let failing = || {
+                let told = failures.iter().map(|(name, why)| format!("{name}: {why}"));
+                told.collect::<Vec<_>>().join("; ")
+            };
+            match (failures.is_empty(), state) {
+                (true, Readiness::Starting) => {
+                    tracing::info!(service, version = crate::VERSION, "ready");
+                    state = Readiness::Ready;
+                }
+                (true, Readiness::NotAnyMore { since }) => {
+                    let seconds = since.elapsed().as_secs();
+                    tracing::info!(service, seconds, "ready again");
+                    state = Readiness::Ready;
+                }
+                (false, Readiness::Ready) => {
+                    tracing::warn!(service, why = failing(), "not ready");
+                    let since = Instant::now();
+                    state = Readiness::NotAnyMore { since };
+                }
+                (false, Readiness::Starting) if started.elapsed() >= TELL_WAIT_AFTER => {
+                    if !std::mem::replace(&mut told_to_wait, true) {
+                        tracing::info!(service, why = failing(), "not ready yet");
+                    }
+                }
+                _ => {}
+            }
+            let rest = match state {
+                Readiness::Starting => LOOK_AT_START_EVERY,
+                Readiness::Ready | Readiness::NotAnyMore { .. } => LOOK_EVERY,
+            };
+            tokio::time::sleep(rest).await;
+        }
     }
 
     /// The routes of the probes. A service whose `/health` says more (the gateway) leaves this one out.

@@ -18,7 +18,7 @@ mod serve;
 mod signals;
 
 pub use files::FileNeeds;
-pub use health::Health;
+pub use health::{Health, Readiness};
 pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use layers::{endpoint_not_found, method_not_allowed};

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use prometheus::core::Collector;
-use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry, TextEncoder};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// Upper bounds in seconds: fine where a payment should be, coarse up to the longest timeout.
 const DURATION_BUCKETS_S: &[f64] = &[
@@ -41,6 +44,7 @@ impl Metrics {
         }));
         metrics.register(metrics.0.requests.clone())?;
         metrics.register(metrics.0.in_flight.clone())?;
+        metrics.register(SpanCounters::new()?)?;
         metrics.register(prometheus::process_collector::ProcessCollector::for_self())?;
         Ok(metrics)
     }
@@ -84,5 +88,33 @@ pub(crate) struct InFlight(IntGauge);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// What became of this process's spans. They are counted where they are sent, which knows no registry: here a figure is made of them
+/// whenever somebody asks.
+struct SpanCounters(IntCounterVec);
+
+impl SpanCounters {
+    fn new() -> prometheus::Result<SpanCounters> {
+        let help = "Spans that were sent to the collector of traces, and that it did not take.";
+        let counters = IntCounterVec::new(Opts::new("trace_spans_total", help), &["outcome"])?;
+        Ok(SpanCounters(counters))
+    }
+}
+
+impl Collector for SpanCounters {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let telemetry::ExportedSpans { sent, lost } = telemetry::exported_spans();
+        let Ok(SpanCounters(counters)) = SpanCounters::new() else {
+            return Vec::new();
+        };
+        counters.with_label_values(&["sent"]).inc_by(sent);
+        counters.with_label_values(&["lost"]).inc_by(lost);
+        counters.collect()
     }
 }

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use settings::{Findings, NotUsable, Settings};
 use telemetry::TelemetryConfig;
 
-use crate::{FileNeeds, HttpConfig, Service, healthcheck, listen, serve, stop_signal};
+use crate::{FileNeeds, HttpConfig, Readiness, Service, healthcheck, listen, serve, stop_signal};
 
 /// The exit code where the command line or a setting is not understood; clap's own.
 const NOT_UNDERSTOOD: u8 = 2;
@@ -188,6 +188,7 @@ impl Program {
         let port = listener.local_addr()?.port();
         let service = build(args.config).await?;
         tracing::info!(service = self.name, version = VERSION, port, "serving");
+        tokio::spawn(service.health.clone().tell_changes(Readiness::Starting));
         serve(service, listener, http, stop).await;
         Ok(())
     }

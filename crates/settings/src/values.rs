@@ -113,9 +113,15 @@ pub fn service_url(text: &str) -> Result<String, String> {
             FORM.to_owned()
         }
     })?;
-    let has_host = uri.host().is_some_and(|host| !host.is_empty());
     let authority = uri.authority().map(|it| it.as_str()).unwrap_or_default();
-    if !has_host || authority.ends_with(':') || authority.contains('@') {
+    let host = uri.host().filter(|host| !host.is_empty());
+    let is_right = host
+        .and_then(|host| authority.strip_prefix(host))
+        .is_some_and(|rest| {
+            let port = rest.strip_prefix(':').map(str::parse::<u16>);
+            rest.is_empty() || port.is_some_and(|port| port.is_ok_and(|port| port > 0))
+        });
+    if !is_right {
         return Err(FORM.to_owned());
     }
     if uri.query().is_some() || text.contains('#') {

@@ -44,6 +44,9 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
                 names_a_level = true;
                 directives.push(level.to_owned());
             }
+            Some(target) if target.is_empty() || target.contains(char::is_whitespace) => {
+                return Err(FORM.to_owned());
+            }
             Some(target) => directives.push(format!("{target}={level}")),
         }
     }

@@ -5,11 +5,15 @@
 
 mod causes;
 mod context;
+mod export;
 mod levels;
 mod lines;
+mod needed;
 
 pub use causes::with_causes;
 pub use context::Trace;
+pub use export::{ExportedSpans, exported_spans};
+pub use needed::Needed;
 
 use std::io::IsTerminal;
 
@@ -125,6 +129,6 @@ fn tracer_provider(
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.trace_ratio)));
     Ok(builder
         .with_sampler(sampler)
-        .with_batch_exporter(exporter)
+        .with_batch_exporter(export::Watched::new(exporter))
         .build())
 }

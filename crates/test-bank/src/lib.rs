@@ -49,6 +49,7 @@ impl Bank {
             user_service_url: users.url(),
             demo_data: false,
             peer_url: None,
+            verifier: None,
         };
         wallet::migrate(&config.database)
             .await

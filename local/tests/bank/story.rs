@@ -1,7 +1,8 @@
 //! One story through the gateway, on every store: from registering to both sides' histories.
 
-use crate::support::every_bank;
+use crate::support::{TestBank, every_bank};
 use serde_json::json;
+use testing::TestClient;
 
 #[tokio::test]
 async fn a_customer_tops_up_pays_and_sends_money() {
@@ -249,17 +250,33 @@ async fn a_deleted_user_is_locked_out_everywhere_and_keeps_their_money() {
             .delete(&format!("/users/{}", ani.user_id))
             .await
             .expect(200);
-        for path in ["/wallets", "/payments", "/transactions", "/users"] {
-            testing::wait_until("the token is refused", || async {
-                ani.client.get(path).await.status.as_u16() == 401
-            })
-            .await;
-        }
+        refused_everywhere(&bank, &ani.client).await;
         budi.client
             .post("/payments/transfer", budi.transfer(&ani, 1))
             .await
             .expect_error(404, "Destination user not found");
         bank.assert_whole().await;
+    }
+}
+
+/// At once: in one process nobody has to be told first.
+async fn refused_everywhere(bank: &TestBank, client: &TestClient) {
+    let paths = ["/users", "/wallets", "/transactions", "/payments"];
+    for (path, service) in paths.into_iter().zip(&bank.bank.urls()[1..]) {
+        client.get(path).await.expect_error(401, "Invalid token");
+        let direct = TestClient::new(service.clone()).with_token(client.token().unwrap());
+        direct.get(path).await.expect_error(401, "Invalid token");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_is_refused_everywhere_at_once() {
+    for bank in every_bank().await {
+        let (ani, _) = bank.register("ani").await;
+        ani.get("/wallets").await.expect(200);
+        let ended = ani.post("/auth/logout", json!({})).await;
+        assert_eq!(ended.status, 204, "{}", ended.text());
+        refused_everywhere(&bank, &ani).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use auth::ServiceKeyConfig;
+use auth::{ServiceKeyConfig, Verifier};
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
@@ -31,6 +31,10 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub user_service_url: String,
+    /// Where the user service is in the same process, its verifier: what it ends is then refused here at once, and nothing has to be
+    /// followed.
+    #[arg(skip)]
+    pub verifier: Option<Verifier>,
 }
 
 impl Settings for Config {

@@ -96,8 +96,11 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     };
 
     let users = UserClient::new(connect(user_api::SERVICE, &config.user_service_url)?);
-    let verifier = Verifier::new(clock.clone());
-    workers.spawn(|stop| users.follow_sessions(verifier.clone(), stop));
+    let verifier = config.verifier.unwrap_or_else(|| {
+        let verifier = Verifier::new(clock.clone());
+        workers.spawn(|stop| users.follow_sessions(verifier.clone(), stop));
+        verifier
+    });
 
     let database = Database::open(&config.database).await?;
     let store = store::Store::new(database.clone());

@@ -151,6 +151,17 @@ impl Store {
         Ok(balance.unwrap_or_default())
     }
 
+    /// When the newest movement of a wallet was, by the log's time.
+    pub(crate) async fn newest_at(&self, wallet_id: i64) -> Result<Option<Timestamp>, Error> {
+        let sql = "select created_at from history \
+                   where wallet_id = $1 and balance_after is not null \
+                   order by created_at desc, id desc limit 1";
+        let at: Option<i64> = on_read!(&self.database, pool => {
+            sqlx::query_scalar(sql).bind(wallet_id).fetch_optional(pool).await
+        })?;
+        Ok(at.map(Timestamp::from_micros))
+    }
+
     /// What a user's entries of one currency sum up to.
     pub(crate) async fn totals(&self, user_id: i64, currency: Currency) -> Result<Totals, Error> {
         let sql = "select entries, topup, payment, sent, received, withdrawal \

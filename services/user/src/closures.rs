@@ -10,6 +10,7 @@ use clock::Clock;
 use http_server::Metrics;
 use prometheus::IntGauge;
 use sha2::{Digest as _, Sha256};
+use telemetry::Needed;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wallet_api::{LedgerClient, Operation, Order, Outcome, Refusal};
@@ -80,6 +81,7 @@ impl Closures {
 
     /// Tells the ledger until `stop`.
     pub(crate) async fn work(&self, stop: CancellationToken) {
+        let mut outbox = Needed::new("the outbox of deleted users");
         let mut every = tokio::time::interval(TELL_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -90,8 +92,9 @@ impl Closures {
             tokio::select! {
                 // What is under way may be dropped: the row is still there, and telling again is safe.
                 () = stop.cancelled() => return,
-                result = self.round() => if let Err(error) = result {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the outbox cannot be read for now");
+                result = self.round() => match result {
+                    Ok(()) => outbox.is_there(),
+                    Err(error) => outbox.is_away(&error),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use auth::ServiceKeyConfig;
+use auth::{ServiceKeyConfig, Verifier};
 use clap::{ArgAction, value_parser};
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
@@ -45,6 +45,9 @@ pub struct Config {
     /// Passwords that are hashed at once; each takes one processor while it lasts
     #[arg(long, env = "MAX_PASSWORD_HASHES", default_value_t = 2, value_parser = value_parser!(u16).range(1..=256))]
     pub max_password_hashes: u16,
+    /// What verifies tokens, where other services of the same process verify with it, too.
+    #[arg(skip)]
+    pub verifier: Option<Verifier>,
 }
 
 impl Config {
@@ -64,6 +67,7 @@ impl Config {
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             max_password_hashes: 2,
+            verifier: None,
         }
     }
 }

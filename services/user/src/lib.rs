@@ -24,6 +24,7 @@ pub use config::Config;
 pub use routes::openapi;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::store::{Database, DatabaseConfig, Step};
 use anyhow::ensure;
@@ -51,6 +52,9 @@ const STEPS: &[Step] = &[Step {
     postgres: include_str!("../migrations/postgres/0001_users.sql"),
     sqlite: include_str!("../migrations/sqlite/0001_users.sql"),
 }];
+
+/// A database that takes longer than this at the start is waited for in the background.
+const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Brings the database's schema to this version's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
@@ -81,7 +85,8 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
     let passwords = passwords::Passwords::new(&config, entropy.clone(), &metrics)?;
     let database = Database::open(&config.database).await?;
     let store = store::Store::new(database.clone());
-    let verifier = Verifier::new(clock.clone());
+    let verifier = config.verifier.clone();
+    let verifier = verifier.unwrap_or_else(|| Verifier::new(clock.clone()));
     let sessions = Arc::new(sessions::Sessions::new(
         store.clone(),
         signing_keys,
@@ -152,19 +157,15 @@ fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
     health
 }
 
-/// Starts what goes on beside requests. When the database is there, the service has started when this returns.
+/// Starts what goes on beside requests. When the database is there, the service has started when this returns; without, it starts as
+/// soon as the database is, and answers probes meanwhile.
 async fn workers(start: start::Start, users: &users::Users) -> Workers {
     let workers = Workers::default();
-    let started = start.run().await;
-    if let Err(error) = &started {
-        tracing::warn!(
-            error = error as &dyn std::error::Error,
-            "the service cannot start yet"
-        );
-    }
+    let is_there = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, start.store.is_empty()).await;
+    let has_started = matches!(is_there, Ok(Ok(_))) && start.run().await.is_ok();
     let (sessions, closures) = (users.sessions.clone(), users.closures.clone());
     workers.spawn(|stop| async move {
-        if started.is_err() {
+        if !has_started {
             start.run_until_done(&stop).await;
         }
         sessions.follow(stop).await;

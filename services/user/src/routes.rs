@@ -289,7 +289,7 @@ async fn delete(
     id: PathId,
 ) -> Result<Json<MessageBody>, ApiError> {
     users
-        .delete(viewer(&caller), id.or(Error::NotFound)?)
+        .delete(viewer(&caller), caller.expires_at, id.or(Error::NotFound)?)
         .await?;
     Ok(Json(MessageBody {
         message: "User deleted successfully",

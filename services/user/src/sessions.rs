@@ -14,6 +14,7 @@ use auth::{
 use clock::{Clock, Entropy, Timestamp};
 use http_server::Metrics;
 use prometheus::IntCounter;
+use telemetry::Needed;
 use tokio_util::sync::CancellationToken;
 use user_api::SESSIONS_PAGE_MAX;
 use uuid::Uuid;
@@ -23,9 +24,9 @@ use crate::store::Store;
 
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
-/// A revocation outlives the tokens of its moment by this: a log-in that was under way may sign one a little later, and
-/// machines' clocks differ.
-const REVOCATION_MARGIN: Duration = Duration::from_secs(3600);
+/// A revocation outlives the tokens that it concerns by this: a log-in that was under way may sign one a little later, and a clock that
+/// is a day off, behind when it is written or ahead when it is looked at, must not bring a token back.
+const REVOCATION_MARGIN: Duration = Duration::from_secs(25 * 3600);
 
 /// A session that has begun, or is taken up again.
 pub(crate) struct Session {
@@ -42,6 +43,8 @@ pub(crate) struct Sessions {
     entropy: Entropy,
     /// The number of the last revocation that the verifier has.
     cursor: AtomicI64,
+    /// When the last token ends that this process signed, in seconds since 1970.
+    last_end: AtomicI64,
     revoked: IntCounter,
 }
 
@@ -66,6 +69,7 @@ impl Sessions {
             clock,
             entropy,
             cursor: AtomicI64::new(0),
+            last_end: AtomicI64::new(0),
             revoked,
         })
     }
@@ -88,22 +92,26 @@ impl Sessions {
         role: Role,
     ) -> Result<String, Error> {
         let claims = Claims::new(UserId(user_id), role, session.id.clone(), session.began_at);
+        self.last_end.fetch_max(claims.exp, Ordering::SeqCst);
         self.keys
             .sign(&claims)
             .map_err(|_| Error::Internal("a token could not be signed"))
     }
 
-    /// Ends one session, which would have lasted until `expires_at` (in seconds since 1970).
-    pub(crate) async fn end(&self, session: &str, expires_at: i64) -> Result<(), Error> {
+    /// Ends one session, whose token ends at `token_end` (in seconds since 1970).
+    pub(crate) async fn end(&self, session: &str, token_end: i64) -> Result<(), Error> {
+        let expires_at = with_margin(token_end);
         self.store.end_session(session, expires_at).await?;
         self.lock_out(RevokedSubject::Session(session.to_owned()), expires_at);
         Ok(())
     }
 
-    /// Until when the tokens of a user who is deleted now must be refused, in seconds since 1970.
-    pub(crate) fn refuse_until(&self) -> i64 {
-        let now = self.clock.now();
-        now.plus(TOKEN_LIFETIME).plus(REVOCATION_MARGIN).seconds()
+    /// Until when the tokens of a user who is deleted now must be refused, in seconds since 1970. The clock of the moment may be behind
+    /// that of their log-in: tokens that are known say themselves when they end. `token_end` is that of whoever deletes.
+    pub(crate) fn refuse_until(&self, token_end: i64) -> i64 {
+        let by_the_clock = self.clock.now().plus(TOKEN_LIFETIME).seconds();
+        let signed = self.last_end.load(Ordering::SeqCst);
+        with_margin(by_the_clock.max(signed).max(token_end))
     }
 
     /// Refuses the subject in this process at once, after it was written down.
@@ -166,7 +174,7 @@ impl Sessions {
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         follow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         prune.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut works = true;
+        let mut database = Needed::new("the list of ended sessions");
         loop {
             let result = tokio::select! {
                 () = stop.cancelled() => return,
@@ -174,16 +182,9 @@ impl Sessions {
                 _ = prune.tick() => self.prune().await,
             };
             match result {
-                Ok(()) => works = true,
-                Err(error) => {
-                    // Once, not four times a second: what is known stays in force meanwhile.
-                    if std::mem::replace(&mut works, false) {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "revocations cannot be read for now"
-                        );
-                    }
-                }
+                Ok(()) => database.is_there(),
+                // What is known stays in force meanwhile.
+                Err(error) => database.is_away(&error),
             }
         }
     }
@@ -199,4 +200,8 @@ impl Sessions {
     pub(crate) fn jwks(&self) -> &auth::Jwks {
         self.keys.jwks()
     }
+}
+
+fn with_margin(token_end: i64) -> i64 {
+    token_end.saturating_add(REVOCATION_MARGIN.as_secs().cast_signed())
 }

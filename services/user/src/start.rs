@@ -91,7 +91,8 @@ impl Start {
             }
             match self.run().await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(
+                // Why it is not ready is logged where that is judged.
+                Err(error) => tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "the service cannot start yet"
                 ),

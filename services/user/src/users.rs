@@ -179,12 +179,18 @@ impl Users {
 
     /// Deletes a user: themselves, or anyone for an administrator. From then on no token of theirs is good, and the ledger
     /// closes their wallets, now or when it can be reached.
-    pub(crate) async fn delete(&self, viewer: Viewer, id: i64) -> Result<(), Error> {
+    /// `token_end` is when the viewer's token ends, in seconds since 1970.
+    pub(crate) async fn delete(
+        &self,
+        viewer: Viewer,
+        token_end: i64,
+        id: i64,
+    ) -> Result<(), Error> {
         self.find(id).await?;
         if !viewer.may_manage(id) {
             return Err(Error::MayNotDelete);
         }
-        let expires_at = self.sessions.refuse_until();
+        let expires_at = self.sessions.refuse_until(token_end);
         let now = self.clock.now();
         if !self.store.delete(id, now, expires_at).await? {
             return Err(Error::NotFound);

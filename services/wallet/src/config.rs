@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use auth::ServiceKeyConfig;
+use auth::{ServiceKeyConfig, Verifier};
 use clap::ArgAction;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
@@ -32,6 +32,10 @@ pub struct Config {
     /// pass their orders on to the one that is. Without it each writes by itself
     #[arg(long, env = "PEER_URL", value_parser = peer_url)]
     pub peer_url: Option<String>,
+    /// Where the user service is in the same process, its verifier: what it ends is then refused here at once, and nothing has to be
+    /// followed.
+    #[arg(skip)]
+    pub verifier: Option<Verifier>,
 }
 
 impl Settings for Config {

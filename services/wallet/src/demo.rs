@@ -41,7 +41,7 @@ async fn try_seed(ledger: &Ledger, store: &dyn LedgerStore) -> anyhow::Result<()
     let orders = orders()?;
     let (head, known) = store.find(&[orders[0].key]).await?;
     if head > 0 && known.is_empty() {
-        tracing::warn!("DEMO_DATA is left out: this ledger is in use");
+        tracing::info!("DEMO_DATA is left out: this ledger is in use");
         return Ok(());
     }
     for outcome in ledger.submit(orders).await? {

@@ -58,7 +58,6 @@ pub async fn build_over(
     let ledger_metrics = LedgerMetrics::register(&metrics)?;
     let health = Health::new(NAME, clock.clone());
     let workers = Workers::default();
-    let verifier = Verifier::new(clock.clone());
 
     let identity = ServiceIdentity::new(NAME, service_keys.clone());
     let users = UserClient::new(ServiceClient::new(
@@ -68,7 +67,11 @@ pub async fn build_over(
         &ConnectOptions::default(),
         RetryMetrics::unregistered(),
     )?);
-    workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
+    let verifier = config.verifier.clone().unwrap_or_else(|| {
+        let verifier = Verifier::new(clock.clone());
+        workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
+        verifier
+    });
 
     let own_url = config.peer_url.clone();
     let mut store = SqlStore::new(database.clone());

@@ -1,6 +1,8 @@
 //! What a wallet held at a moment of the past. The path is the wallet service's; the gateway sends the call here when it asks for
 //! the past, because history is kept here in the order of each wallet. The document is the wallet service's too.
 
+use std::time::Duration;
+
 use api_error::ApiError;
 use auth::Caller;
 use axum::Router;
@@ -13,6 +15,9 @@ use serde::Deserialize;
 
 use super::{App, Fresh};
 use crate::wire::BalanceBody;
+
+/// How long ago a client's "now" may be when it is read, while the log's time is ahead of the clock.
+const NOW_LASTS: Duration = Duration::from_secs(5);
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/wallets/{id}/balance", get(balance_at))
@@ -38,7 +43,8 @@ async fn balance_at(
         if wallet.user_id != caller.user_id.0 {
             return Err(ApiError::forbidden("Unauthorized", "not_owner"));
         }
-        let at = moment(query, app.clock.now())?;
+        let newest = app.store.newest_at(wallet.wallet_id).await?;
+        let at = moment(query, app.clock.now(), newest)?;
         Ok(Json(BalanceBody {
             wallet_id: wallet.wallet_id,
             balance: app.store.balance_at(wallet.wallet_id, at).await?,
@@ -49,9 +55,12 @@ async fn balance_at(
     freshness.answer(body.await)
 }
 
+/// The moment that is asked for. The log's time never goes back: after a clock that was ahead it stands still until clocks have come
+/// as far, and what is written meanwhile bears a time that no clock shows yet. Then "now" is the later of both.
 fn moment(
     query: Result<Query<AtQuery>, QueryRejection>,
     now: Timestamp,
+    newest: Option<Timestamp>,
 ) -> Result<Timestamp, ApiError> {
     const FORM: &str = "at is a time of RFC 3339, such as 2026-11-22T08:15:30Z";
     let wrong = |message: &'static str| {
@@ -61,8 +70,12 @@ fn moment(
     };
     let Query(query) = query.map_err(|_| wrong(FORM))?;
     let at = Timestamp::parse_rfc3339(&query.at).ok_or_else(|| wrong(FORM))?;
-    if at > now {
+    let ahead = newest.filter(|newest| *newest > now).unwrap_or(now);
+    if at > ahead {
         return Err(wrong("at lies in the future"));
+    }
+    if ahead > now && at.plus(NOW_LASTS) >= now {
+        return Ok(ahead);
     }
     Ok(at)
 }

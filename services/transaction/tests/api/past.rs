@@ -89,3 +89,40 @@ async fn what_is_no_moment_of_the_past_is_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn after_a_clock_that_was_ahead_now_is_what_the_wallet_holds() {
+    for world in every_world().await {
+        let bank = &world.bank;
+        let ani = bank.customer(1_000).await;
+        let client = world.client(&ani);
+        let right = bank.clock.now();
+        let hour = Duration::from_secs(3600);
+        bank.clock.advance(hour);
+        world.pay(&ani, "Ahead", 100).await;
+        bank.clock.set(right.plus(Duration::from_secs(10)));
+        world.pay(&ani, "Back", 7).await;
+        let log = bank.log().await;
+        let newest = log.last().unwrap().at;
+        assert_eq!(newest, right.plus(hour).micros(), "log time stands still");
+
+        let balance_at = async |at: Timestamp| {
+            let path = format!("/wallets/{}/balance?at={}", ani.wallet_id, at.rfc3339());
+            client.get(&path).await
+        };
+        let now = bank.clock.now();
+        for at in [
+            Timestamp::from_micros(newest),
+            now,
+            Timestamp::from_micros(now.micros() - 2_000_000),
+        ] {
+            let body = balance_at(at).await.expect(200);
+            assert_eq!(body["balance"], 893, "{at:?}");
+            assert_eq!(body["at"], Timestamp::from_micros(newest).rfc3339());
+        }
+        let before = Timestamp::from_micros(right.micros() - 1);
+        assert_ne!(balance_at(before).await.expect(200)["balance"], 893);
+        let later = Timestamp::from_micros(newest + 1);
+        balance_at(later).await.expect_error(400, "Invalid query");
+    }
+}

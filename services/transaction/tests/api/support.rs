@@ -138,6 +138,7 @@ async fn instance(bank: &Bank, database: &TestDatabase) -> (TestServer, TestClie
         keys: bank.keys.clone(),
         wallet_service_url: bank.link.url(),
         user_service_url: bank.users.url(),
+        verifier: None,
     };
     let service = transaction::build(config, bank.clock.clone(), Entropy::system()).await;
     let (listener, url) = TestServer::listener().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use auth::{SessionUpdate, Verifier};
 use serde::{Deserialize, Serialize};
 use service_client::{CallError, ServiceClient};
+use telemetry::Needed;
 use tokio_util::sync::CancellationToken;
 
 /// The name of the service behind this client.
@@ -71,7 +72,7 @@ impl UserClient {
         let mut cursor = 0;
         let mut every = tokio::time::interval(FOLLOW_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut reachable = true;
+        let mut user_service = Needed::new("the user service");
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -81,16 +82,10 @@ impl UserClient {
                 Ok(update) => {
                     cursor = update.cursor;
                     verifier.update(update);
-                    reachable = true;
+                    user_service.is_there();
                 }
-                Err(error) => {
-                    if std::mem::replace(&mut reachable, false) {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "sessions are not followed for now"
-                        );
-                    }
-                }
+                // What is known stays in force meanwhile.
+                Err(error) => user_service.is_away(&error),
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use auth::{RevokedSubject, ServiceIdentity, ServiceKeys, SessionUpdate, UserId, Verifier};
+use clock::Timestamp;
 use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
 use store::{Database, on_read, sqlx};
 use testing::{SECRET, wait_until};
@@ -151,9 +152,9 @@ async fn a_revocation_is_kept_as_long_as_a_token_can_need_it() {
         let revocation = &update.revocations[0];
         assert_eq!(revocation.subject, RevokedSubject::User(UserId(1)));
 
-        users.clock.advance(Duration::from_secs(24 * 60 * 60));
+        users.clock.advance(Duration::from_secs(48 * 60 * 60));
         let later = user_client(&users).sessions(0).await.unwrap();
-        assert_eq!(later.revocations.len(), 1, "a log-in was perhaps under way");
+        assert_eq!(later.revocations.len(), 1, "a clock was perhaps a day off");
         users.clock.advance(Duration::from_secs(60 * 60));
         let expired = user_client(&users).sessions(0).await.unwrap();
         assert!(expired.revocations.is_empty());
@@ -183,5 +184,33 @@ async fn a_cursor_of_another_history_begins_anew() {
         }
         let update = user_client(&users).sessions(1).await.unwrap();
         assert_eq!((update.cursor, update.revocations.len()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_behind_at_the_end_brings_no_token_back() {
+    for (_database, users) in every_service().await {
+        let (ani, budi) = (users.person("Ani").await, users.person("Budi").await);
+        let right = users.clock.now();
+        let behind = right.micros() - 28 * 3600 * 1_000_000;
+        users.clock.set(Timestamp::from_micros(behind));
+        ani.client.delete("/users/1").await.expect(200);
+        let ended = budi
+            .client
+            .post("/auth/logout", serde_json::json!({}))
+            .await;
+        assert_eq!(ended.status, 204, "{}", ended.text());
+        users.clock.set(right.plus(Duration::from_secs(60)));
+        // One that never saw the wrong clock, and has forgotten what has expired.
+        let replica = users.another(|_| {}).await;
+        for at in [&users, &replica] {
+            for person in [&ani, &budi] {
+                let client = at.client.with_token(person.client.token().unwrap());
+                client
+                    .get("/users/verify")
+                    .await
+                    .expect_error(401, "Invalid token");
+            }
+        }
     }
 }
