@@ -63,7 +63,13 @@ impl Bank {
         let lock = home.lock()?;
         let secret = match config.secret_key.clone() {
             Some(secret) => secret,
-            None => home.secret(&entropy)?,
+            None => {
+                let secret = home.secret(&entropy)?;
+                if secret.is_new {
+                    home.tell_of_new_secret().await;
+                }
+                secret.text
+            }
         };
         migrate(&home).await?;
         let keys = ServiceKeyConfig::from_secret(secret);

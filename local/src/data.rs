@@ -1,16 +1,14 @@
 //! The data folder: the databases, the secret, and the lock that keeps a second process out.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use clock::Entropy;
-use store::DatabaseConfig;
+use store::{Database, DatabaseConfig, on_read, sqlx};
 
+use crate::secret::{self, Secret};
 use crate::{Config, ServiceDatabases};
 
 /// Connections of each service to PostgreSQL.
@@ -45,6 +43,7 @@ pub struct Home {
     folder: PathBuf,
     database_url: Option<String>,
     apart: ServiceDatabases,
+    read_only: bool,
 }
 
 /// While it lives, no other process uses the folder.
@@ -58,6 +57,7 @@ impl Home {
             folder: config.data_dir.clone(),
             database_url: config.database_url.clone(),
             apart: ServiceDatabases::default(),
+            read_only: false,
         }
     }
 
@@ -67,7 +67,20 @@ impl Home {
             folder: folder.into(),
             database_url: None,
             apart: ServiceDatabases::default(),
+            read_only: false,
         }
+    }
+
+    /// The same, to be read only: nothing is made in the folder.
+    #[must_use]
+    pub fn to_read(mut self) -> Home {
+        self.read_only = true;
+        self
+    }
+
+    /// Whether files are opened without changing or making any.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// The folder, where the databases are in it.
@@ -105,11 +118,21 @@ impl Home {
                 max_connections: CONNECTIONS,
                 ..DatabaseConfig::at(url).in_schema(service)
             },
-            None => DatabaseConfig::at(format!(
-                "sqlite://{}",
-                self.folder.join(file_of(service)).display()
-            )),
+            None => DatabaseConfig {
+                read_only: self.read_only,
+                ..DatabaseConfig::at(format!("sqlite://{}", self.path(service).display()))
+            },
         }
+    }
+
+    /// The file that a service's database is in, where it is in one.
+    pub(crate) fn file(&self, service: &str) -> Option<PathBuf> {
+        let is_file = !self.apart.is_any() && self.database_url.is_none();
+        is_file.then(|| self.path(service))
+    }
+
+    fn path(&self, service: &str) -> PathBuf {
+        self.folder.join(file_of(service))
     }
 
     /// For people: what the data is in.
@@ -164,32 +187,38 @@ impl Home {
     }
 
     /// The folder's own secret; drawn the first time.
-    pub fn secret(&self, entropy: &Entropy) -> anyhow::Result<String> {
-        let path = self.folder.join(SECRET_FILE);
-        match read_secret(&path) {
-            Ok(secret) => return Ok(secret),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
+    pub(crate) fn secret(&self, entropy: &Entropy) -> anyhow::Result<Secret> {
+        secret::of(&self.folder, entropy)
+    }
+
+    /// Says what a secret that was drawn now means where the users are in PostgreSQL, and not in the folder with it.
+    pub(crate) async fn tell_of_new_secret(&self) {
+        if self.database_url.is_none() {
+            return;
         }
-        let mut bytes = [0; 48];
-        entropy.fill(&mut bytes);
-        let secret = STANDARD_NO_PAD.encode(bytes);
-        // Written beside and renamed, so that a kill leaves no half secret.
-        let draft = self.folder.join(format!("{SECRET_FILE}.new"));
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(OWNER_ONLY)
-            .open(&draft)
-            .with_context(|| format!("cannot write {}", draft.display()))?;
-        file.write_all(secret.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&draft, &path)?;
-        File::open(&self.folder)?.sync_all()?;
-        Ok(secret)
+        let file = self.folder.join(SECRET_FILE);
+        let file = file.display();
+        if self.has_users().await {
+            tracing::warn!(
+                "{file} was drawn now, and PostgreSQL has users of before: their sessions end, and another dompet on the same database does not know tokens of this one; set SECRET_KEY, or bring the secret.key of before"
+            );
+        } else {
+            tracing::info!(
+                "{file} has the secret that tokens are signed with, and PostgreSQL has the users: keep both, or set SECRET_KEY"
+            );
+        }
+    }
+
+    /// Whether somebody has registered; not where that cannot be read, because then nobody can log in either.
+    async fn has_users(&self) -> bool {
+        let Ok(database) = Database::open(&self.database("user")).await else {
+            return false;
+        };
+        let users: Result<i64, sqlx::Error> = on_read!(&database, pool => {
+            sqlx::query_scalar("select coalesce(max(id), 0) from users").fetch_one(pool).await
+        });
+        database.close().await;
+        users.is_ok_and(|highest| highest > 0)
     }
 }
 
@@ -254,10 +283,4 @@ fn restrict(path: &Path) -> anyhow::Result<()> {
             .with_context(cannot)?;
     }
     Ok(())
-}
-
-fn read_secret(path: &Path) -> std::io::Result<String> {
-    let mut secret = String::new();
-    File::open(path)?.take(4096).read_to_string(&mut secret)?;
-    Ok(secret.trim().to_owned())
 }

@@ -12,6 +12,7 @@ mod config;
 mod data;
 mod progress;
 mod restore;
+mod secret;
 pub mod verify;
 
 pub use apart::ServiceDatabases;

@@ -92,7 +92,7 @@ async fn run(cli: Cli, hints: Vec<String>) -> anyhow::Result<ExitCode> {
     match cli.command {
         None | Some(Command::Serve) => serve(cli.config, &cli.telemetry, &hints).await,
         Some(Command::Verify { receipt, databases }) => {
-            let home = Home::new(&cli.config).with(databases);
+            let home = Home::new(&cli.config).with(databases).to_read();
             let whole =
                 local::verify::verify(&home, receipt.as_deref(), &mut std::io::stdout()).await?;
             Ok(code(whole))

@@ -47,15 +47,12 @@ pub async fn restore(
         folder.display()
     )?;
     let staged = stage(&manifest, from, folder)?;
-    if !crate::verify::verify(&Home::at(&staged), None, out).await? {
+    let is_whole = audit(&manifest, &staged, out).await;
+    if !matches!(is_whole, Ok(true)) {
+        // What is in the data folder stays usable.
         fs::remove_dir_all(&staged)?;
         writeln!(out, "The backup is not whole, and nothing was restored.")?;
-        return Ok(false);
-    }
-    for file in &manifest.files {
-        if file.name.ends_with(".db") {
-            settle(&staged.join(&file.name)).await?;
-        }
+        return is_whole;
     }
     let aside = move_aside(folder, &there, clock)?;
     for file in &manifest.files {
@@ -72,6 +69,23 @@ pub async fn restore(
         "Restored. Start dompet with this DATA_DIR. Payments after {} are not in it.",
         manifest.created_at
     )?;
+    Ok(true)
+}
+
+/// Whether the copy holds everything that a ledger has to. Leaves each database as one file.
+async fn audit(
+    manifest: &Manifest,
+    staged: &Path,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<bool> {
+    if !crate::verify::verify(&Home::at(staged), None, out).await? {
+        return Ok(false);
+    }
+    for file in &manifest.files {
+        if file.name.ends_with(".db") {
+            settle(&staged.join(&file.name)).await?;
+        }
+    }
     Ok(true)
 }
 

@@ -1,6 +1,8 @@
 //! `dompet verify`: every invariant of the ledger, recomputed from the rows, and whether what follows the ledger agrees with it; a
 //! line each.
 
+mod files;
+
 use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 
@@ -11,6 +13,7 @@ use wallet::receipts;
 use wallet::store::{LedgerStore as _, SqlStore, entries};
 use wallet_api::{LogPage, Receipt};
 
+use self::files::Files;
 use crate::Home;
 
 /// Audits the ledger of a data folder or database, and what follows it, also while they run, and writes what it saw to `out`.
@@ -24,11 +27,8 @@ pub async fn verify(
         home.knows("wallet"),
         "WALLET_DATABASE_URL is not set: the ledger is in the wallet service's database, and nothing can be compared without it"
     );
-    anyhow::ensure!(
-        home.exists(),
-        "there is no ledger: {} holds none; set DATA_DIR or DATABASE_URL",
-        home.describe()
-    );
+    files::ensure_a_ledger(home)?;
+    let files = Files::of(home);
     let receipt = receipt.map(read_receipt).transpose()?;
     let store = SqlStore::new(Database::open(&home.database("wallet")).await?);
     writeln!(
@@ -59,6 +59,10 @@ pub async fn verify(
                 );
                 say(out, name, Some(&failure))?;
             }
+            Verdict::NotHere if home.file(service).is_some() => {
+                is_whole = false;
+                say(out, name, Some(&files::lacks_tables(home, service)?))?;
+            }
             Verdict::NotHere => writeln!(
                 out,
                 "  left    {name}: these rows are in another database; name it in {variable}"
@@ -70,6 +74,10 @@ pub async fn verify(
         is_whole &= flaw.is_none();
         let failure = flaw.map(|flaw| flaw.to_string());
         say(out, "the receipt is one of this ledger", failure.as_deref())?;
+    }
+    files.ensure_still()?;
+    if let Some(hint) = files.hint(is_whole, report.entries) {
+        writeln!(out, "  note    {hint}")?;
     }
     writeln!(
         out,
@@ -104,7 +112,9 @@ type Claim = (&'static str, &'static str, Verdict);
 
 async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 2]> {
     let log = Ledger(store.clone());
-    let history = if home.knows("transaction") {
+    let history = if let Some(flaw) = files::flaw(home, "transaction").await? {
+        Verdict::Differs(flaw)
+    } else if home.knows("transaction") {
         let database = home.database("transaction");
         transaction::verify(&database, &log, &progress("entries in history"))
             .await
@@ -112,7 +122,9 @@ async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 2]> 
     } else {
         Verdict::NotHere
     };
-    let payments = if home.knows("payment") {
+    let payments = if let Some(flaw) = files::flaw(home, "payment").await? {
+        Verdict::Differs(flaw)
+    } else if home.knows("payment") {
         let database = home.database("payment");
         payment::verify(&database, &log, &progress("entries in payments"))
             .await

@@ -4,6 +4,7 @@
 //! [`on_read!`] or [`in_transaction!`]; only where the two really differ does it match on [`Database`]. SQLite is opened
 //! in WAL with `synchronous=FULL`: what was committed survives a power cut there too.
 
+mod read_only;
 mod together;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection as _, SqlStr, SqliteConnection};
 
+pub use read_only::Still;
 pub use sqlx;
 pub use together::{Together, Unreadable};
 
@@ -64,6 +66,9 @@ pub struct DatabaseConfig {
         value_parser = clap::value_parser!(u32).range(2..=1000)
     )]
     pub max_connections: u32,
+    /// Whether a file is opened to be read only: it must be there, and nothing is made beside it
+    #[arg(skip)]
+    pub read_only: bool,
 }
 
 impl settings::Settings for DatabaseConfig {}
@@ -116,6 +121,7 @@ impl DatabaseConfig {
             url: url.into(),
             schema: None,
             max_connections: 10,
+            read_only: false,
         }
     }
 
@@ -147,6 +153,11 @@ impl Database {
             return open_postgres(config);
         }
         if let Some(path) = config.url.strip_prefix("sqlite://") {
+            if config.read_only {
+                let read = read_only::open(Path::new(path)).await?;
+                let write = read.clone();
+                return Ok(Database::Sqlite(SqlitePools { read, write }));
+            }
             return open_sqlite(Path::new(path)).await;
         }
         anyhow::bail!("DATABASE_URL starts with postgres:// or sqlite://")

@@ -1,0 +1,212 @@
+//! What is in a data folder while nobody uses it: audited without a change, and refused by its name where something is wrong.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[allow(dead_code, reason = "other tests use more of it")]
+mod process;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use process::{command, start};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tempfile::TempDir;
+use testing::TestClient;
+
+/// A user without rights, where the test runs as root: root may write everywhere.
+const NOBODY: u32 = 65534;
+
+/// A folder that a dompet has used, with three payments that history and payments know of, and how that dompet ended.
+async fn used(signal: Signal) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let ports = testing::free_ports();
+    let mut process = start(&data, ports, &[]).await;
+    let api = TestClient::new(format!("http://127.0.0.1:{}/api/v1", ports[0]));
+    let login = json!({"email": "john@example.com", "password": "password123"});
+    let answer = api.post("/auth/login", login).await.expect(200);
+    let john = api.with_token(answer["token"].as_str().unwrap());
+    for _ in 0..3 {
+        let payment = json!({"wallet_id": 1, "merchant": "Toko", "amount": 1});
+        john.post("/payments/pay", payment).await.expect(201);
+    }
+    john.get("/transactions").await.expect(200);
+    john.get("/payments").await.expect(200);
+    kill_process(Pid::from_child(&process), signal).unwrap();
+    process.wait().unwrap();
+    (folder, data)
+}
+
+fn copy(data: &Path, name: &str, without: &[&str]) -> PathBuf {
+    let copy = data.with_file_name(name);
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(data).unwrap() {
+        let file = file.unwrap();
+        if !without.contains(&file.file_name().to_str().unwrap()) {
+            std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
+/// Everything that is in the folder, but for SQLite's index of a log, which says nothing and which readers note themselves in.
+fn contents(data: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let files = std::fs::read_dir(data).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    paths
+        .map(|path| {
+            let is_index = path.to_str().unwrap().ends_with("-shm");
+            let bytes = (!is_index).then(|| std::fs::read(&path).unwrap());
+            (path, bytes)
+        })
+        .collect()
+}
+
+/// What `verify` says of it, after a look whether it left everything as it was.
+fn verify(data: &Path, user: Option<u32>) -> (String, Option<i32>) {
+    let before = contents(data);
+    let mut dompet = command(data, testing::free_ports());
+    dompet
+        .arg("verify")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(user) = user {
+        dompet.uid(user).gid(user);
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = dompet.output().unwrap();
+    assert_eq!(
+        contents(data).keys().collect::<Vec<_>>(),
+        before.keys().collect::<Vec<_>>(),
+        "files were made or removed"
+    );
+    assert!(contents(data) == before, "a file was changed");
+    let said = [stdout, stderr].concat();
+    (String::from_utf8(said).unwrap(), status.code())
+}
+
+/// Nothing in it can be written any more. Gives the user for whom that holds.
+fn made_read_only(data: &Path) -> Option<u32> {
+    let parent = data.parent().unwrap();
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let user = is_root.then_some(NOBODY);
+    set(parent, 0o755);
+    for file in std::fs::read_dir(data).unwrap() {
+        let path = file.unwrap().path();
+        set(&path, 0o444);
+        chown(&path, user, user).unwrap();
+    }
+    chown(data, user, user).unwrap();
+    set(data, 0o555);
+    user
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_audited_and_nothing_is_made() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let (_folder, data) = used(signal).await;
+        let (said, code) = verify(&data, None);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(
+            said.contains("12 entries, ") && said.ends_with(": whole\n"),
+            "{said}"
+        );
+        let user = made_read_only(&data);
+        let (said, code) = verify(&data, user);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(
+            said.contains("12 entries, ") && said.ends_with(": whole\n"),
+            "{said}"
+        );
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_or_was_copied_without_its_log_is_named() {
+    let (_folder, data) = used(Signal::KILL).await;
+    let without_followers = copy(
+        &data,
+        "followers",
+        &["transaction.db", "transaction.db-wal", "transaction.db-shm"],
+    );
+    let (said, code) = verify(&without_followers, None);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("transaction.db is missing"), "{said}");
+    assert!(!said.contains("another database"), "{said}");
+
+    let without_ledger = copy(
+        &data,
+        "ledger",
+        &["wallet.db", "wallet.db-wal", "wallet.db-shm"],
+    );
+    let (said, code) = verify(&without_ledger, None);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("wallet.db is missing, and the ledger is in it"),
+        "{said}"
+    );
+
+    let without_log = copy(&data, "log", &["wallet.db-wal", "wallet.db-shm"]);
+    let (said, code) = verify(&without_log, None);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("wallet.db has no wallet.db-wal beside it"),
+        "{said}"
+    );
+
+    let emptied = copy(&data, "emptied", &["payment.db-wal", "payment.db-shm"]);
+    std::fs::write(emptied.join("payment.db"), "").unwrap();
+    let (said, code) = verify(&emptied, None);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("payment.db lacks tables of the payment service"),
+        "{said}"
+    );
+
+    std::fs::write(emptied.join("payment.db"), "no database at all").unwrap();
+    let (said, code) = verify(&emptied, None);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("payment.db: file is not a database"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_secret_that_is_none_is_named_with_its_file_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret.key");
+    for (bytes, flaw) in [
+        (&b""[..], "is empty"),
+        (b" \n", "is empty"),
+        (b"short\n", "has 5 bytes, and a secret has at least 32"),
+        (&[0xff; 48], "is not text"),
+        (&[b'x'; 5000], "has more than 4096 bytes"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let mut dompet = command(folder.path(), testing::free_ports());
+        let output = dompet
+            .env_remove("SECRET_KEY")
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains(&format!("{} {flaw}: ", file.display())),
+            "{said}"
+        );
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+        assert!(!folder.path().join("user.db").exists());
+    }
+}
