@@ -116,17 +116,10 @@ async fn what_cannot_be_written_is_audited_and_nothing_is_made() {
         let (_folder, data) = used(signal).await;
         let (said, code) = verify(&data, None);
         assert_eq!(code, Some(0), "{said}");
-        assert!(
-            said.contains("12 entries, ") && said.ends_with(": whole\n"),
-            "{said}"
-        );
+        assert!(!said.contains("\n0 entries"), "{said}");
+        assert!(said.ends_with(": whole\n"), "{said}");
         let user = made_read_only(&data);
-        let (said, code) = verify(&data, user);
-        assert_eq!(code, Some(0), "{said}");
-        assert!(
-            said.contains("12 entries, ") && said.ends_with(": whole\n"),
-            "{said}"
-        );
+        assert_eq!(verify(&data, user), (said, Some(0)));
         std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
