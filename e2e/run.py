@@ -64,6 +64,8 @@ def on_cluster(options):
         say("the Postman collection")
         newman(cluster)
         audit(cluster)
+        say("helm test again, which ends with the audit where verify.enabled")
+        cluster.helm("test", cluster.release)
         # A rolling restart is not a failure: then no attempt may have failed, where the way to the gateway is no port-forward.
         if options.url:
             for what in ("undisturbed", "scaled up and down", "upgraded and rolled back", "the autoscaler acts", "the signing key is rotated"):
