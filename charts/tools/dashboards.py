@@ -121,6 +121,7 @@ OVERVIEW = [
     graph("Memory", "bytes", (f"max by (job) (process_resident_memory_bytes{{{SERVICES}}})", "{{job}}"), about="Of the pod that uses most."),
     graph("File descriptors", "percentunit", (f"max by (job) (process_open_fds{{{SERVICES}}} / process_max_fds{{{SERVICES}}})", "{{job}}")),
     graph("Requests in flight", "short", (f"sum by (job) (http_requests_in_flight{{{SERVICES}}})", "{{job}}")),
+    graph("Spans by what became of them", "ops", (f"sum by (job, outcome) ({rate('trace_spans_total', SERVICES)})", "{{job}} {{outcome}}"), about="Lost: the collector of traces did not take them."),
     row("Log-in"),
     graph("Hashing a password", "s", (quantile(0.5, "password_hash_duration_seconds", SERVICES), "half within"), (quantile(0.99, "password_hash_duration_seconds", SERVICES), "99 of 100 within")),
     graph("Passwords that wait, and that were refused", "short", (f"sum(password_hashes_waiting{{{SERVICES}}})", "waiting"), (f"sum({rate('password_hashes_refused_total', SERVICES)})", "refused a second")),
