@@ -1,5 +1,6 @@
 //! What the local mode is told from outside.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use settings::{Findings, Settings};
 #[derive(Clone, clap::Args)]
 pub struct Config {
     /// The folder that the data is in
-    #[arg(long, env = "DATA_DIR", default_value = Config::DATA_DIR)]
+    #[arg(long, env = "DATA_DIR", default_value = Config::DATA_DIR, value_parser = folder)]
     pub data_dir: PathBuf,
     /// A PostgreSQL to use instead of SQLite in the folder; each service has a schema of its own there
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true, value_parser = postgres_url)]
@@ -105,6 +106,11 @@ impl Settings for Config {
             ));
         }
     }
+}
+
+/// A folder, as text: SQLite takes no other names.
+pub fn folder(text: &str) -> Result<PathBuf, Infallible> {
+    Ok(text.into())
 }
 
 /// SQLite is in the folder already.

@@ -24,6 +24,8 @@ const LOCK_FILE: &str = "lock";
 pub(crate) const RESTORING: &str = "restoring";
 /// Nobody else reads or writes.
 const OWNER_ONLY: u32 = 0o600;
+/// Nobody else looks into a folder.
+const OWNER_ONLY_FOLDER: u32 = 0o700;
 
 /// The file of a service's database.
 pub(crate) fn file_of(service: &str) -> String {
@@ -163,7 +165,11 @@ impl Home {
             "a restore into {folder} was interrupted; run `dompet restore` again, or set DATA_DIR to another"
         );
         for path in there.iter().filter(|path| path.is_file()) {
-            restrict(path)?;
+            restrict(path, OWNER_ONLY)?;
+        }
+        // A folder that has other things in it, such as a home, is somebody else's to close.
+        if there.iter().all(|path| is_ours(path)) {
+            restrict(&self.folder, OWNER_ONLY_FOLDER)?;
         }
         Ok(lock)
     }
@@ -272,15 +278,23 @@ impl Lock {
 }
 
 /// Nobody but the owner may read a file: there are password hashes in it, and who has how much.
-fn restrict(path: &Path) -> anyhow::Result<()> {
+fn restrict(path: &Path, allowed: u32) -> anyhow::Result<()> {
     let cannot = || format!("cannot keep others from reading {}", path.display());
     let mode = fs::metadata(path)
         .with_context(cannot)?
         .permissions()
         .mode();
     if mode & 0o077 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(mode & OWNER_ONLY))
-            .with_context(cannot)?;
+        fs::set_permissions(path, Permissions::from_mode(mode & allowed)).with_context(cannot)?;
     }
     Ok(())
+}
+
+/// Whether a dompet made it.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_database = |service| name.starts_with(&file_of(service));
+    name.starts_with(SECRET_FILE)
+        || name.starts_with(crate::restore::BEFORE)
+        || SERVICES.into_iter().any(is_database)
 }

@@ -18,6 +18,6 @@ pub mod verify;
 pub use apart::ServiceDatabases;
 pub use backup::backup;
 pub use bank::Bank;
-pub use config::{Config, Ports};
+pub use config::{Config, Ports, folder};
 pub use data::Home;
 pub use restore::restore;

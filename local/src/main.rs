@@ -47,13 +47,13 @@ enum Command {
     /// Copy the data folder as it is at one moment, also while it runs, and audit the copy; exit 1 if that fails
     Backup {
         /// The folder to make; it must not be there yet, or be empty
-        #[arg(value_name = "DIR")]
+        #[arg(value_name = "DIR", value_parser = local::folder)]
         to: PathBuf,
     },
     /// Put a backup into the data folder, which must be empty, after its files were compared and the ledger audited; exit 1 if that fails
     Restore {
         /// The folder that `backup` made
-        #[arg(value_name = "DIR")]
+        #[arg(value_name = "DIR", value_parser = local::folder)]
         from: PathBuf,
         /// Move what is in the data folder into a folder before-restore-… in it
         #[arg(long)]

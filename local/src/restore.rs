@@ -16,7 +16,7 @@ use crate::backup::{copy_checked, settle, sync};
 use crate::data::{Lock, RESTORING};
 
 /// The folder that `--replace` moves what was there into begins with this; the time follows.
-const BEFORE: &str = "before-restore-";
+pub(crate) const BEFORE: &str = "before-restore-";
 
 /// Puts the backup in `from` into the data folder. With `replace` what is there is moved into a folder beside it; otherwise it must be
 /// empty. `false` when the backup does not pass the audit; then the data folder is as it was.

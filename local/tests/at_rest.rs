@@ -203,3 +203,52 @@ fn a_secret_that_is_none_is_named_with_its_file_and_left_alone() {
         assert!(!folder.path().join("user.db").exists());
     }
 }
+
+#[tokio::test]
+async fn a_folder_that_was_open_to_all_is_closed_unless_other_things_are_in_it() {
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    for (other, expected) in [(None, 0o700), (Some("notes.txt"), 0o755)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        if let Some(other) = other {
+            std::fs::write(folder.path().join(other), "").unwrap();
+        }
+        let mut process = start(folder.path(), testing::free_ports(), &[]).await;
+        assert_eq!(mode(folder.path()), expected);
+        for service in ["user", "wallet", "transaction", "payment"] {
+            for suffix in ["", "-wal", "-shm"] {
+                let file = folder.path().join(format!("{service}.db{suffix}"));
+                assert_eq!(mode(&file), 0o600, "{}", file.display());
+            }
+        }
+        assert_eq!(mode(&folder.path().join("secret.key")), 0o600);
+        kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+        process.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_refused_before_anything_is_made() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let mut name = folder.path().as_os_str().to_owned().into_vec();
+    name.extend(b"/bad\xff");
+    let name = OsString::from_vec(name);
+    for words in [&["--data-dir"][..], &["backup"], &["restore"]] {
+        let mut dompet = command(&folder.path().join("data"), testing::free_ports());
+        if words == ["--data-dir"] {
+            dompet.env_remove("DATA_DIR");
+        }
+        let output = dompet
+            .args(words)
+            .arg(&name)
+            .stderr(Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("UTF-8"), "{said}");
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -55,6 +55,27 @@ pub(crate) async fn open(path: &Path) -> anyhow::Result<SqlitePool> {
         Err(error) => anyhow::bail!("cannot read {name}: {error}"),
     }
     let is_immutable = !has_log(path);
+    let error = match connect(path, is_immutable).await {
+        Ok(pool) => return Ok(pool),
+        Err(error) => error,
+    };
+    // A log of a process that is gone, which nobody may take up where nothing can be written; without commits in it none is needed.
+    if !is_immutable
+        && log_bytes(path) == Some(0)
+        && let Ok(pool) = connect(path, true).await
+    {
+        return Ok(pool);
+    }
+    if is_immutable || std::fs::File::open(path).is_err() {
+        anyhow::bail!("cannot read {name}: {}", sentence(&error));
+    }
+    anyhow::bail!(
+        "cannot read {name} together with {name}-wal: {}. Where a folder cannot be written, a copy of it that can be is read",
+        sentence(&error)
+    )
+}
+
+async fn connect(path: &Path, is_immutable: bool) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
@@ -64,33 +85,29 @@ pub(crate) async fn open(path: &Path) -> anyhow::Result<SqlitePool> {
         .max_connections(READERS)
         .connect_lazy_with(options);
     // SQLite opens a file at its first use.
-    match sqlx::query_scalar::<_, i64>("select count(*) from sqlite_master")
+    sqlx::query_scalar::<_, i64>("select count(*) from sqlite_master")
         .fetch_one(&pool)
-        .await
-    {
-        Ok(_) => Ok(pool),
-        Err(error) if is_immutable || std::fs::File::open(path).is_err() => {
-            anyhow::bail!("cannot read {name}: {}", sentence(&error))
-        }
-        Err(error) => anyhow::bail!(
-            "cannot read {name} together with {name}-wal: {}. Where a folder cannot be written, a copy of it that can be is read",
-            sentence(&error)
-        ),
-    }
+        .await?;
+    Ok(pool)
 }
 
 /// Whether commits may be beside the file.
 fn has_log(path: &Path) -> bool {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        std::fs::metadata(PathBuf::from(name)).ok()
-    };
     // An empty log is one of a process that is there, or it is nothing.
-    match beside("-wal") {
-        Some(log) => log.len() > 0 || beside("-shm").is_some(),
+    match log_bytes(path) {
+        Some(bytes) => bytes > 0 || bytes_beside(path, "-shm").is_some(),
         None => false,
     }
+}
+
+fn log_bytes(path: &Path) -> Option<u64> {
+    bytes_beside(path, "-wal")
+}
+
+fn bytes_beside(path: &Path, suffix: &str) -> Option<u64> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    Some(std::fs::metadata(PathBuf::from(name)).ok()?.len())
 }
 
 /// SQLite's own words, without its code.
