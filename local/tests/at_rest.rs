@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use process::{command, start};
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,6 +25,10 @@ async fn used(signal: Signal) -> (TempDir, PathBuf) {
     let data = folder.path().join("data");
     let ports = testing::free_ports();
     let mut process = start(&data, ports, &[]).await;
+    // A log that is not written any more is then left with nothing but its header.
+    let mut backup = command(&data, ports);
+    backup.arg("backup").arg(folder.path().join("backup"));
+    assert!(backup.status().unwrap().success());
     let api = TestClient::new(format!("http://127.0.0.1:{}/api/v1", ports[0]));
     let login = json!({"email": "john@example.com", "password": "password123"});
     let answer = api.post("/auth/login", login).await.expect(200);
@@ -251,4 +255,47 @@ fn a_folder_whose_name_is_no_text_is_refused_before_anything_is_made() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+}
+
+/// A file system of its own, which root alone can make.
+struct Small(TempDir);
+
+impl Small {
+    fn of(kib: u32) -> Option<Small> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        mounted
+            .is_ok_and(|status| status.success())
+            .then(|| Small(folder))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_finds_no_room_says_so_and_is_none() {
+    let (_folder, data) = used(Signal::TERM).await;
+    for kib in [4, 40, 120] {
+        let Some(small) = Small::of(kib) else {
+            eprintln!("LEFT OUT: a full disk; it takes root to make one");
+            return;
+        };
+        let mut dompet = command(&data, testing::free_ports());
+        let to = small.0.path().join("b");
+        dompet.arg("backup").arg(&to);
+        let output = dompet.stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("No space left on device"), "{said}");
+        assert!(!to.exists());
+    }
+    assert_eq!(verify(&data, None).1, Some(0));
 }

@@ -14,6 +14,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 /// How many connections read at once.
 const READERS: u32 = 2;
+/// A log of no more than its header has no commit in it (<https://sqlite.org/fileformat2.html#walformat>).
+const LOG_HEADER_BYTES: u64 = 32;
 
 /// A file without a log, as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +63,7 @@ pub(crate) async fn open(path: &Path) -> anyhow::Result<SqlitePool> {
     };
     // A log of a process that is gone, which nobody may take up where nothing can be written; without commits in it none is needed.
     if !is_immutable
-        && log_bytes(path) == Some(0)
+        && log_bytes(path).is_some_and(|bytes| bytes <= LOG_HEADER_BYTES)
         && let Ok(pool) = connect(path, true).await
     {
         return Ok(pool);
@@ -95,7 +97,7 @@ async fn connect(path: &Path, is_immutable: bool) -> sqlx::Result<SqlitePool> {
 fn has_log(path: &Path) -> bool {
     // An empty log is one of a process that is there, or it is nothing.
     match log_bytes(path) {
-        Some(bytes) => bytes > 0 || bytes_beside(path, "-shm").is_some(),
+        Some(bytes) => bytes > LOG_HEADER_BYTES || bytes_beside(path, "-shm").is_some(),
         None => false,
     }
 }
