@@ -41,7 +41,23 @@ struct Report {
     service: &'static str,
     status: State,
     services: Services,
+    /// What every failed answer has.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
 }
+
+#[derive(Serialize)]
+struct Failure {
+    error: &'static str,
+    code: &'static str,
+    message: &'static str,
+}
+
+const DEGRADED: Failure = Failure {
+    error: "Service unavailable",
+    code: "degraded",
+    message: "Not every service is healthy",
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,13 +98,10 @@ impl Aggregate {
     pub(crate) fn routes(self) -> Router {
         let aggregate = Arc::new(self);
         let handler = get(async move || aggregate.report().await);
-        PREFIXES
-            .iter()
-            .fold(
-                Router::new().route("/health", handler.clone()),
-                |router, prefix| router.route(&format!("{prefix}/health"), handler.clone()),
-            )
-            .method_not_allowed_fallback(async || http_server::method_not_allowed())
+        PREFIXES.iter().fold(
+            Router::new().route("/health", handler.clone()),
+            |router, prefix| router.route(&format!("{prefix}/health"), handler.clone()),
+        )
     }
 
     async fn report(&self) -> Response {
@@ -113,6 +126,7 @@ impl Aggregate {
         let report = Report {
             service: NAME,
             status,
+            failure: (status == State::Degraded).then_some(DEGRADED),
             services: Services {
                 user_service,
                 wallet_service,

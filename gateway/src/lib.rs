@@ -2,8 +2,8 @@
 //! passes everything else on; of money it knows nothing.
 //!
 //! The way of a request, and the file of each step:
-//! 1. `http-server`: trace, metrics, the outermost deadline, panics, the limit of a body.
-//! 2. [`build`]: CORS. **Layers that look at a request alone go here**: shedding of load, rate limits by address.
+//! 1. `http-server`: CORS, trace, metrics, the outermost deadline, panics, the limit of a body.
+//! 2. [`build`]: **layers that look at a request alone go here**: shedding of load, rate limits by address.
 //! 3. `routes.rs`: one table says which paths there are; anything else is 404 or 405.
 //! 4. `proxy.rs`: the token is verified. **Limits by user go here**, right after it.
 //! 5. `proxy.rs`: the body is read, headers that are for one hop are dropped (`headers.rs`), the request is passed on within
@@ -21,6 +21,7 @@ mod headers;
 mod health;
 mod openapi;
 mod proxy;
+mod root;
 mod routes;
 pub mod story;
 mod upstream;
@@ -82,7 +83,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
         .merge(routes::router(&proxy))
         .merge(probe.routes())
         .merge(docs::routes())
-        .layer(config.cors()?);
+        .merge(root::routes());
     Ok(Service {
         name: NAME,
         router,

@@ -68,7 +68,7 @@ pub fn openapi(services: Vec<OpenApi>) -> OpenApi {
     }
     paths.add_path_operation("/health", vec![HttpMethod::Get], health());
     let info = InfoBuilder::new()
-        .title("Dompet")
+        .title("Dompet API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "A digital wallet. Amounts are whole numbers in the smallest unit that a currency uses here; IDR counts whole \
@@ -78,7 +78,8 @@ pub fn openapi(services: Vec<OpenApi>) -> OpenApi {
         .build();
     OpenApiBuilder::new()
         .info(info)
-        .servers(Some([Server::new("/")]))
+        // Where the document is, also behind a proxy that has the gateway under a path of its own.
+        .servers(Some([Server::new(".")]))
         .paths(paths)
         .components(Some(components))
         .build()

@@ -50,7 +50,7 @@ impl Proxy {
             .path()
             .strip_prefix(prefix)
             .and_then(|path| connection.url(path, uri.query()))
-            .ok_or_else(http_server::endpoint_not_found)?;
+            .ok_or_else(|| ApiError::of_status(StatusCode::NOT_FOUND))?;
         let method = request.method().clone();
         let mut onward = reqwest::Request::new(method.clone(), url);
         *onward.headers_mut() = headers::for_service(std::mem::take(request.headers_mut()));

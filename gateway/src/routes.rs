@@ -1,6 +1,7 @@
 //! The table of everything that the gateway passes on. A path that is not in it does not exist for clients.
 //!
-//! What services offer to each other (deductions, recording a transaction, `/internal`, `/metrics`) has no row.
+//! What services offer to each other (deductions, recording a transaction, `/internal`, `/metrics`) has no row, so that no answer, no
+//! `Allow` and no document shows it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use api_error::ApiError;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, any, on};
+use axum::routing::{MethodFilter, on};
 
 use crate::proxy::Proxy;
 use crate::upstream::Upstream::{self, Payment, Transaction, User, Wallet};
@@ -79,9 +80,6 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/transactions/wallet/{wallet_id}", Transaction),
 ];
 
-/// Calls for services alone whose path has a row for another method: they are not there, rather than not allowed.
-static HIDDEN: &[(MethodFilter, &str)] = &[(POST, "/transactions")];
-
 const fn row(method: MethodFilter, path: &'static str, upstream: Upstream) -> Route {
     Route {
         method,
@@ -131,8 +129,7 @@ impl Route {
     }
 }
 
-/// The table as routes, under each prefix. What it leaves open is answered here and not further out, so that the layers
-/// around it (CORS) see those answers too.
+/// The table as routes, under each prefix.
 pub(crate) fn router(proxy: &Arc<Proxy>) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
@@ -143,15 +140,7 @@ pub(crate) fn router(proxy: &Arc<Proxy>) -> Router {
             router = add(router, proxy, route, "");
         }
     }
-    for prefix in PREFIXES {
-        for (method, path) in HIDDEN {
-            router = router.route(&format!("{prefix}{path}"), on(*method, not_found));
-        }
-    }
     router
-        .route("/api", any(not_found))
-        .route("/api/{*rest}", any(not_found))
-        .method_not_allowed_fallback(async || http_server::method_not_allowed())
 }
 
 fn add(router: Router, proxy: &Arc<Proxy>, route: &'static Route, prefix: &'static str) -> Router {
@@ -166,8 +155,4 @@ fn add(router: Router, proxy: &Arc<Proxy>, route: &'static Route, prefix: &'stat
         &format!("{prefix}{}", route.path),
         on(route.method, forward),
     )
-}
-
-async fn not_found() -> ApiError {
-    http_server::endpoint_not_found()
 }

@@ -238,7 +238,6 @@ async fn build(
         .map(|service| service.app(http.deadline));
     let gateway = gateway::Config {
         request_timeout: config.request_timeout,
-        cors_origins: config.cors_origins.clone(),
         verifier,
         in_process: (!config.over_http).then_some(routes),
         ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())

@@ -43,9 +43,6 @@ pub struct Config {
     /// Seconds that a request may take at the gateway, retries included
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = settings::positive_seconds)]
     pub request_timeout: std::time::Duration,
-    /// The origins whose pages may call the API, separated by commas; `*` for all
-    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',', value_parser = settings::origin)]
-    pub cors_origins: Vec<String>,
     /// How all five listen and end
     #[command(flatten)]
     pub http: HttpConfig,
@@ -82,7 +79,6 @@ impl Config {
             admin_email: None,
             admin_password: None,
             request_timeout: std::time::Duration::from_secs(5),
-            cors_origins: vec!["*".to_owned()],
             http: HttpConfig::default(),
             over_http: false,
         }

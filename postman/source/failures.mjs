@@ -291,8 +291,8 @@ const requests = folder("Requests that are none", "What is wrong with the reques
     error: "Invalid request body",
     code: "invalid_body",
   }),
-  post("A field that is unknown", "/payments/pay", {
-    body: { ...toMerchant("Tokopedia", 1), tip: 1 },
+  post("A field that is unknown, on a route that the original did not have", "/auth/logout", {
+    body: { everywhere: true },
     status: 400,
     error: "Invalid request body",
     code: "unknown_field",

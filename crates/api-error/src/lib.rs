@@ -1,8 +1,8 @@
-//! The one shape of a failed answer: `{"error", "code", "message"?, "field"?, "trace_id"?}`.
+//! The one shape of a failed answer: `{"error", "code", "message", "field"?, "trace_id"?}`.
 //!
 //! `error` is a short sentence that clients of the contract compare with; `code` is stable and meant for programs;
-//! `message` has the detail for a person. An answer never repeats an internal cause: that goes to the log, once, where
-//! the failure is handled.
+//! `message` has the detail for a person, or the sentence again where there is none. An answer never repeats an internal
+//! cause: that goes to the log, once, where the failure is handled.
 
 use std::borrow::Cow;
 
@@ -19,8 +19,9 @@ pub struct ErrorBody {
     /// A stable word for programs, such as `insufficient_balance`.
     #[serde(default)]
     pub code: Cow<'static, str>,
-    /// The detail, for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The detail, for a person; the sentence again where there is none.
+    #[serde(default)]
+    #[schema(value_type = String, required)]
     pub message: Option<Cow<'static, str>>,
     /// The field of the request that the error is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +60,28 @@ impl ApiError {
             }),
             retry_after_s: None,
         }
+    }
+
+    /// What is said with a status when nothing better is known.
+    pub fn of_status(status: StatusCode) -> ApiError {
+        let (sentence, code) = match status.as_u16() {
+            400 => ("Bad request", "bad_request"),
+            401 => ("Invalid token", "token_invalid"),
+            403 => ("Unauthorized", "forbidden"),
+            404 => ("Endpoint not found", "endpoint_not_found"),
+            405 => ("Method not allowed", "method_not_allowed"),
+            408 => ("Request timeout", "request_timeout"),
+            413 => ("Request body too large", "body_too_large"),
+            414 => ("Address too long", "uri_too_long"),
+            415 => ("Unsupported media type", "unsupported_media_type"),
+            429 => ("Too many requests", "too_many_requests"),
+            431 => ("Headers too large", "headers_too_large"),
+            503 => ("Service unavailable", "unavailable"),
+            504 => ("Request timeout", "timeout"),
+            400..=499 => ("Bad request", "refused"),
+            _ => ("Internal server error", "internal"),
+        };
+        Self::new(status, sentence, code)
     }
 
     /// 400.
@@ -140,7 +163,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     /// Writes the body, and leaves the error in the response's extensions: the server's outermost layer adds the trace id.
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        if self.body.message.is_none() {
+            self.body.message = Some(self.body.error.clone());
+        }
         let mut response = (self.status, Json(&*self.body)).into_response();
         if let Some(seconds) = self.retry_after_s {
             response

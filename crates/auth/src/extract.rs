@@ -43,22 +43,35 @@ impl Verifier {
     }
 }
 
-/// The token of an `Authorization: Bearer` header (RFC 6750). Several such headers are refused.
+/// The token of an `Authorization: Bearer` header (RFC 6750), or of one that has nothing but a token, as clients of the original
+/// system send it. Several such headers are refused.
 fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(TokenError::Missing)?;
     if values.next().is_some() {
         return Err(TokenError::Invalid);
     }
-    let value = value.to_str().map_err(|_| TokenError::Invalid)?.trim();
-    if value.is_empty() {
-        return Err(TokenError::Missing);
+    let value = value.to_str().map_err(|_| TokenError::Invalid)?;
+    let mut words = value.split_ascii_whitespace();
+    let first = words.next().ok_or(TokenError::Missing)?;
+    let second = words.next();
+    if first.eq_ignore_ascii_case("bearer") {
+        let token = second.ok_or(TokenError::Invalid)?;
+        return match words.next() {
+            None => Ok(token),
+            Some(_) => Err(TokenError::Invalid),
+        };
     }
-    let (scheme, token) = value.split_once(' ').ok_or(TokenError::Invalid)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(TokenError::Invalid);
+    match second {
+        None if is_shaped_like_a_token(first) => Ok(first),
+        None => Err(TokenError::Invalid),
+        Some(_) => Err(TokenError::OtherScheme),
     }
-    Ok(token.trim())
+}
+
+/// Header, claims and signature, with points between (RFC 7515, section 7.1).
+fn is_shaped_like_a_token(word: &str) -> bool {
+    word.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 impl<S> FromRequestParts<S> for Caller
@@ -97,6 +110,54 @@ where
                 Err(ApiError::forbidden("Unauthorized", "services_only")
                     .message("Only services may call this"))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(values: &[&'static str]) -> Result<String, TokenError> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+        }
+        bearer(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_token_is_read_however_its_scheme_is_written() {
+        for value in [
+            "Bearer a.b.c",
+            "bearer a.b.c",
+            "BEARER a.b.c",
+            "bEaReR   a.b.c ",
+            "Bearer\ta.b.c",
+            "  a.b.c ",
+            "a.b.c",
+        ] {
+            assert_eq!(read(&[value]).as_deref(), Ok("a.b.c"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_token_says_why() {
+        for (values, error) in [
+            (&[][..], TokenError::Missing),
+            (&[""], TokenError::Missing),
+            (&["Bearer"], TokenError::Invalid),
+            (&["bearer  "], TokenError::Invalid),
+            (&["Basic dXNlcjpwYXNzd29yZA=="], TokenError::OtherScheme),
+            (&["Token a.b.c"], TokenError::OtherScheme),
+            (&["Bearer: a.b.c"], TokenError::OtherScheme),
+            (&["abc"], TokenError::Invalid),
+            (&["Bearer a.b.c d"], TokenError::Invalid),
+            (&["Bearer a.b.c", "Bearer a.b.c"], TokenError::Invalid),
+        ] {
+            assert_eq!(read(values), Err(error), "{values:?}");
         }
     }
 }

@@ -76,6 +76,9 @@ pub enum TokenError {
     /// Malformed, of another kind, signed by another key, or revoked.
     #[error("Invalid token")]
     Invalid,
+    /// The header names another scheme, such as `Basic`.
+    #[error("Invalid token")]
+    OtherScheme,
     /// Its day is over.
     #[error("Token has expired")]
     Expired,
@@ -83,12 +86,29 @@ pub enum TokenError {
 
 impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> ApiError {
-        let (sentence, code) = match error {
-            TokenError::Missing => ("Token is missing", "token_missing"),
-            TokenError::Invalid => ("Invalid token", "token_invalid"),
-            TokenError::Expired => ("Token has expired", "token_expired"),
+        let (sentence, code, message) = match error {
+            TokenError::Missing => (
+                "Token is missing",
+                "token_missing",
+                "Log in, and send the token along: Authorization: Bearer <token>",
+            ),
+            TokenError::Invalid => (
+                "Invalid token",
+                "token_invalid",
+                "The token is none of this wallet's, or its session is over; log in again",
+            ),
+            TokenError::OtherScheme => (
+                "Invalid token",
+                "token_scheme",
+                "The Authorization header takes one scheme: Bearer <token>",
+            ),
+            TokenError::Expired => (
+                "Token has expired",
+                "token_expired",
+                "A token lives 24 hours; log in again",
+            ),
         };
-        ApiError::unauthenticated(sentence, code)
+        ApiError::unauthenticated(sentence, code).message(message)
     }
 }
 
@@ -108,7 +128,11 @@ pub(crate) fn decode(token: &str, key: &DecodingKey) -> Result<Claims, TokenErro
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    jsonwebtoken::decode::<Claims>(token, key, &validation)
-        .map(|data| data.claims)
-        .map_err(|_| TokenError::Invalid)
+    let data =
+        jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| TokenError::Invalid)?;
+    // Whatever it names as critical, nothing here understands it (RFC 7515, section 4.1.11).
+    if data.header.crit.is_some() {
+        return Err(TokenError::Invalid);
+    }
+    Ok(data.claims)
 }

@@ -170,26 +170,43 @@ impl Health {
         if failures.is_empty() {
             return axum::Json(json!({"status": "ready"})).into_response();
         }
+        let message = in_words(&failures);
         let failing: serde_json::Map<_, _> = failures
             .into_iter()
             .map(|(name, why)| (name.to_owned(), why.into()))
             .collect();
-        let body = json!({"status": "not ready", "failing": failing});
+        let body = json!({
+            "status": "not ready",
+            "failing": failing,
+            "error": "Service unavailable",
+            "code": "not_ready",
+            "message": message,
+        });
         (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
     }
 
     async fn health(&self) -> Response {
-        let healthy = self.failures().await.is_empty();
-        let (code, status) = if healthy {
-            (StatusCode::OK, "healthy")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
-        };
+        let failures = self.failures().await;
+        let timestamp = self.0.clock.now().rfc3339();
+        let service = self.0.service;
+        if failures.is_empty() {
+            let body = json!({"service": service, "status": "healthy", "timestamp": timestamp});
+            return axum::Json(body).into_response();
+        }
         let body = json!({
-            "service": self.0.service,
-            "status": status,
-            "timestamp": self.0.clock.now().rfc3339(),
+            "service": service,
+            "status": "unhealthy",
+            "timestamp": timestamp,
+            "error": "Service unavailable",
+            "code": "unhealthy",
+            "message": in_words(&failures),
         });
-        (code, axum::Json(body)).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
     }
+}
+
+/// The checks that fail and why, in one line.
+fn in_words(failures: &[(&'static str, String)]) -> String {
+    let failures = failures.iter().map(|(name, why)| format!("{name}: {why}"));
+    failures.collect::<Vec<_>>().join("; ")
 }

@@ -6,18 +6,18 @@ use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use serde::{Deserialize, Deserializer};
 
-/// The longest text that a client may give for a name, a merchant or a description, in characters.
-pub const FIELD_CHARS_MAX: usize = 200;
 /// The longest idempotency key.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// A field of a request's body: use it with `#[serde(default)]`. A wrong type is kept until the handler asks, because each
-/// call has its own sentence for it. `null` counts as missing.
+/// call has its own sentence for it. `null` counts as missing where the field is required, and as wrong where it may be left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// Not there, or `null`.
+    /// Not there.
     #[default]
     Missing,
+    /// `null`.
+    Null,
     /// There, but not what it should be.
     Wrong,
     /// There.
@@ -32,9 +32,18 @@ impl<T> Field<T> {
         wrong: impl FnOnce() -> ApiError,
     ) -> Result<T, ApiError> {
         match self {
-            Field::Missing => Err(missing()),
+            Field::Missing | Field::Null => Err(missing()),
             Field::Wrong => Err(wrong()),
             Field::Given(value) => Ok(value),
+        }
+    }
+
+    /// The value of a field that may be left out, or `wrong`, also for `null`.
+    pub fn optional(self, wrong: impl FnOnce() -> ApiError) -> Result<Option<T>, ApiError> {
+        match self {
+            Field::Missing => Ok(None),
+            Field::Null | Field::Wrong => Err(wrong()),
+            Field::Given(value) => Ok(Some(value)),
         }
     }
 
@@ -47,9 +56,9 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether the field is missing.
+    /// Whether a required field is missing: `null` is nothing, too.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Field::Missing)
+        matches!(self, Field::Missing | Field::Null)
     }
 }
 
@@ -58,30 +67,10 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Field<T> {
         // Any JSON value is syntactically fine here; whether it is a `T` is asked second.
         let value = serde_json::Value::deserialize(deserializer)?;
         if value.is_null() {
-            return Ok(Field::Missing);
+            return Ok(Field::Null);
         }
         Ok(serde_json::from_value(value).map_or(Field::Wrong, Field::Given))
     }
-}
-
-/// Text of 1 to `chars_max` characters, without control characters, trimmed. `name` is the field that an error names.
-pub fn text(value: &str, name: &'static str, chars_max: usize) -> Result<String, ApiError> {
-    let value = value.trim();
-    let wrong = |message: String| {
-        ApiError::bad_request("Invalid field", "invalid_field")
-            .field(name)
-            .message(message)
-    };
-    if value.is_empty() {
-        return Err(wrong(format!("{name} is empty")));
-    }
-    if value.chars().count() > chars_max {
-        return Err(wrong(format!("{name} has at most {chars_max} characters")));
-    }
-    if value.chars().any(char::is_control) {
-        return Err(wrong(format!("{name} has a control character")));
-    }
-    Ok(value.to_owned())
 }
 
 /// The id in a path, such as `/wallets/{id}`: `None` for whatever is not a positive integer, which no resource has as its id.
@@ -138,20 +127,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        #[derive(Deserialize)]
-        struct Raw {
-            limit: Option<String>,
-            before: Option<String>,
-        }
         let wrong = |field: &'static str, message: String| {
             ApiError::bad_request("Invalid query", "invalid_query")
                 .field(field)
                 .message(message)
         };
-        let Query(raw) = Query::<Raw>::from_request_parts(parts, state)
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
-            .map_err(|_| wrong("limit", "limit and before come once each".to_owned()))?;
-        let number = |field, text: Option<String>, default: i64, max: i64| match text {
+            .map_err(|_| wrong("limit", "The query is not readable".to_owned()))?;
+        refuse_other_paging(&pairs)?;
+        let once = |field: &'static str| {
+            let mut values = pairs.iter().filter(|(name, _)| name == field);
+            match (values.next(), values.next()) {
+                (_, Some(_)) => Err(wrong(field, format!("{field} comes once"))),
+                (value, None) => Ok(value.map(|(_, value)| value.as_str())),
+            }
+        };
+        let number = |field, text: Option<&str>, default: i64, max: i64| match text {
             None => Ok(default),
             Some(text) => text
                 .parse::<i64>()
@@ -160,9 +152,40 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
                 .ok_or_else(|| wrong(field, format!("{field} is a whole number from 1 to {max}"))),
         };
         Ok(Page {
-            limit: number("limit", raw.limit, Self::LIMIT_DEFAULT, Self::LIMIT_MAX)?,
-            before: number("before", raw.before, i64::MAX, i64::MAX)?,
+            limit: number(
+                "limit",
+                once("limit")?,
+                Self::LIMIT_DEFAULT,
+                Self::LIMIT_MAX,
+            )?,
+            before: number("before", once("before")?, i64::MAX, i64::MAX)?,
         })
+    }
+}
+
+/// How other APIs page. Who sends one of these would read the newest page again and again, and take it for the next one.
+const OTHER_PAGING: [&str; 7] = [
+    "page",
+    "offset",
+    "skip",
+    "cursor",
+    "after",
+    "per_page",
+    "page_size",
+];
+
+/// Fields that nobody knows are ignored, but not those of another way to page.
+fn refuse_other_paging(pairs: &[(String, String)]) -> Result<(), ApiError> {
+    let other = OTHER_PAGING
+        .iter()
+        .find(|name| pairs.iter().any(|(given, _)| given == *name));
+    match other {
+        None => Ok(()),
+        Some(name) => Err(ApiError::bad_request("Invalid query", "unknown_parameter")
+            .field(*name)
+            .message(format!(
+                "There is no {name}: a page is asked for with limit and before, and names the next one's before as next"
+            ))),
     }
 }
 
@@ -214,7 +237,9 @@ mod tests {
                 .ok()
         };
         assert_eq!(read("{}"), Some(Field::Missing));
-        assert_eq!(read(r#"{"amount":null}"#), Some(Field::Missing));
+        assert_eq!(read(r#"{"amount":null}"#), Some(Field::Null));
+        assert_eq!(read(r#"{"amount":7,"amount":7}"#), None);
+        assert_eq!(read(r#"{"amount":7,"more":[]}"#), Some(Field::Given(7)));
         assert_eq!(read(r#"{"amount":7}"#), Some(Field::Given(7)));
         for wrong in [
             "1.5",
@@ -230,17 +255,6 @@ mod tests {
                 Some(Field::Wrong),
                 "{wrong}"
             );
-        }
-    }
-
-    #[test]
-    fn text_is_trimmed_and_bounded() {
-        assert_eq!(
-            text("  Tokopedia ", "merchant", 10).ok().as_deref(),
-            Some("Tokopedia")
-        );
-        for bad in ["", "   ", "a\u{7}b", "12345678901"] {
-            assert!(text(bad, "merchant", 10).is_err(), "{bad:?}");
         }
     }
 }

@@ -13,12 +13,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt as _;
+use serde_json::json;
 use telemetry::Trace;
 use tracing::{Instrument as _, Span};
 
+use crate::front::WrongHost;
 use crate::json::MAX_BODY_BYTES;
 use crate::serve::Service;
-use crate::{Health, Metrics};
+use crate::{Health, Metrics, paths};
 
 struct Around {
     health: Health,
@@ -37,13 +39,12 @@ pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
         metrics: service.metrics.clone(),
         deadline,
     });
-    let probes = probes(&service.health, service.own_health);
-    service
-        .router
-        .clone()
-        .merge(probes.route("/metrics", get(async move || metrics.render())))
-        .fallback(async || endpoint_not_found())
-        .method_not_allowed_fallback(async || method_not_allowed())
+    let probes = probes(service).route("/metrics", get(async move || metrics.render()));
+    let routes = service.router.clone().merge(probes);
+    let known = paths::known(&routes);
+    routes
+        .fallback(async move |request: Request| paths::not_found(&known, request).await)
+        .method_not_allowed_fallback(paths::other_method)
         // One tuple is one layer: each call of `layer` would put every request into one more box.
         .layer((
             from_fn_with_state(around, around_request),
@@ -53,22 +54,18 @@ pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
         .with_state(())
 }
 
-/// What answers where no route is. A service that wraps its routes in layers of its own gives it itself.
-pub fn endpoint_not_found() -> ApiError {
-    ApiError::not_found("Endpoint not found", "endpoint_not_found")
-}
-
-/// What answers where a route is, but not for this method.
-pub fn method_not_allowed() -> ApiError {
-    ApiError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "Method not allowed",
-        "method_not_allowed",
-    )
-}
-
-fn probes(health: &Health, own_health: bool) -> Router {
-    health.routes(!own_health)
+/// The probes, and a word at the port itself. The gateway has both of its own.
+fn probes(service: &Service) -> Router {
+    let probes = service.health.routes(!service.own_health);
+    if service.own_health {
+        return probes;
+    }
+    let name = service.name;
+    let at_port = json!({
+        "service": name,
+        "message": "One service of Dompet; its paths have no prefix here. Whether it can serve is told by /readyz",
+    });
+    probes.route("/", get(async move || axum::Json(at_port.clone())))
 }
 
 fn panicked(cause: &(dyn std::any::Any + Send)) -> Response {
@@ -93,7 +90,17 @@ async fn around_request(
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let (span, trace) = begin_span(&around, &method, route, request.headers());
     // Nothing that the handler held is looked at again after a panic.
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let refused = request
+        .extensions()
+        .get::<WrongHost>()
+        .map(|_| wrong_host());
+    let answer = async {
+        match refused {
+            Some(refusal) => refusal.into_response(),
+            None => next.run(request).await,
+        }
+    };
+    let answer = AssertUnwindSafe(answer).catch_unwind();
     let answer = tokio::time::timeout(around.deadline, answer.instrument(span.clone()));
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
@@ -104,6 +111,7 @@ async fn around_request(
         ))
         .into_response(),
     };
+    complete(&mut response);
     let status = response.status();
     if let Some(trace) = trace {
         if trace.is_recorded() {
@@ -123,6 +131,32 @@ async fn around_request(
         .request_finished(method_label(&method), route, status.as_str(), seconds);
     span.in_scope(|| log(around.service, &method, route, status, seconds));
     response
+}
+
+fn wrong_host() -> ApiError {
+    ApiError::bad_request("Bad request", "invalid_host")
+        .message("A request of HTTP/1.1 has one Host header")
+}
+
+/// Gives a failed answer the API's body where code that is not ours (an extractor, a page) made it.
+fn complete(response: &mut Response) {
+    let status = response.status();
+    let is_failed = status.is_client_error() || status.is_server_error();
+    if !is_failed || response.extensions().get::<ApiError>().is_some() {
+        return;
+    }
+    let is_json = response
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if !is_json {
+        let old = std::mem::replace(response, ApiError::of_status(status).into_response());
+        if let Some(allow) = old.headers().get(http::header::ALLOW) {
+            response
+                .headers_mut()
+                .insert(http::header::ALLOW, allow.clone());
+        }
+    }
 }
 
 /// The span of a request, in the caller's trace. It is described only where somebody will read that.

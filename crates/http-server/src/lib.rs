@@ -6,22 +6,26 @@
 //! after a moment no new connections → open requests finish, within a limit → background work ends. A second signal ends the process
 //! at once.
 
+mod body;
 mod files;
+mod front;
 mod health;
 mod input;
 mod json;
 mod layers;
+mod line;
 mod metrics;
+mod paths;
 mod program;
 mod replayed;
 mod serve;
 mod signals;
+mod text;
 
 pub use files::FileNeeds;
 pub use health::{Health, Readiness};
-pub use input::{FIELD_CHARS_MAX, Field, IdempotencyKey, Page, PathId, text};
+pub use input::{Field, IdempotencyKey, Page, PathId};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
-pub use layers::{endpoint_not_found, method_not_allowed};
 pub use metrics::Metrics;
 pub use program::{
     Cli, ListenConfig, NothingToMigrate, Program, VERSION, read_or_say_why_not, say_why_not,
@@ -29,6 +33,7 @@ pub use program::{
 pub use replayed::Replayed;
 pub use serve::{HttpConfig, Service, Workers, healthcheck, listen, reachable, serve};
 pub use signals::stop_signal;
+pub use text::{FIELD_CHARS_MAX, composed, hidden, text};
 
 /// A request makes hundreds of small allocations on many threads; mimalloc serves them with less work than the C library,
 /// and statically linked C libraries have slow ones. Here, because every program of Dompet links this crate.

@@ -13,16 +13,17 @@ use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use settings::{Findings, Settings, positive_seconds, seconds};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::front::Front;
+use crate::line::{Line, Progress};
 use crate::{Health, Metrics, layers};
 
 /// How long a client that had sent half of a request's headers when the server was told to stop may go on with them. Nobody knows yet
@@ -42,6 +43,12 @@ pub struct HttpConfig {
     /// Seconds that a client may take to send a request's headers; also how long an idle connection lives
     #[arg(long, env = "HEADER_TIMEOUT", default_value = "75", value_parser = positive_seconds)]
     pub header_timeout: Duration,
+    /// Seconds that a client may take to send a request's body; then it is answered with 408
+    #[arg(long, env = "BODY_TIMEOUT", default_value = "10", value_parser = positive_seconds)]
+    pub body_timeout: Duration,
+    /// The origins whose pages may call, separated by commas; `*` for all
+    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',', value_parser = settings::origin)]
+    pub cors_origins: Vec<String>,
     /// Seconds between the flip of readiness and the end of listening, so that load balancers look away first
     #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0", value_parser = seconds)]
     pub shutdown_delay: Duration,
@@ -66,6 +73,8 @@ impl Default for HttpConfig {
         HttpConfig {
             deadline: Duration::from_secs(15),
             header_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(10),
+            cors_origins: vec!["*".to_owned()],
             shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(20),
             max_connections: 10_000,
@@ -152,7 +161,8 @@ pub async fn serve(
     let app = service.app(config.deadline);
     let server = Server {
         name: service.name,
-        app,
+        front: Front::new(app, &config.cors_origins, config.body_timeout),
+        for_every_origin: config.cors_origins.iter().any(|origin| origin == "*"),
         header_timeout: config.header_timeout,
         connections: GracefulShutdown::new(),
         places: Arc::new(Semaphore::new(config.max_connections)),
@@ -177,7 +187,8 @@ pub async fn serve(
 /// What one listener's connections share.
 struct Server {
     name: &'static str,
-    app: Router,
+    front: Front,
+    for_every_origin: bool,
     header_timeout: Duration,
     connections: GracefulShutdown,
     places: Arc<Semaphore>,
@@ -212,14 +223,17 @@ impl Server {
     fn serve_connection(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
         // Without it small answers wait for the client's acknowledgement; it fails only on a dead socket.
         let _ = stream.set_nodelay(true);
-        let open = Arc::new(AtomicUsize::new(0));
-        let (app, requests) = (TowerToHyperService::new(self.app.clone()), open.clone());
+        let (open, progress) = (Arc::new(AtomicUsize::new(0)), Progress::default());
+        let line = Line::new(stream, progress.clone(), self.for_every_origin);
+        let (front, requests) = (self.front.clone(), open.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
             let counted = OpenRequest::count(&requests);
-            let answer = app.call(request);
+            progress.has_request();
+            let (answer, progress) = (front.clone().answer(request), progress.clone());
             async move {
                 let answer = answer.await;
                 drop(counted);
+                progress.is_answered();
                 answer
             }
         });
@@ -227,7 +241,10 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_headers(64)
-            .serve_connection(TokioIo::new(stream), answer);
+            // A client that has said everything may close its half and still wants the answer (RFC 9112, section 9.6). It also means
+            // that a request goes on when its client is gone: what it does is done whole, within its deadline.
+            .half_close(true)
+            .serve_connection(TokioIo::new(line), answer);
         let connection = self.connections.watch(connection);
         let half_sent_end = self.half_sent_end.clone();
         tokio::spawn(async move {

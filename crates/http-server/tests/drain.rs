@@ -21,7 +21,7 @@ fn service(release: std::sync::Arc<Notify>) -> Service {
     Service {
         name: "test-service",
         router: Router::new()
-            .route("/", get(async || "here"))
+            .route("/here", get(async || "here"))
             .route("/slow", get(slow)),
         own_health: false,
         health: Health::new("test-service", Clock::system()),
@@ -64,7 +64,7 @@ async fn a_kept_connection_is_told_before_it_is_closed() {
     ));
 
     let mut kept = TcpStream::connect(address).await.unwrap();
-    ask(&mut kept, "/").await;
+    ask(&mut kept, "/here").await;
     assert!(!answer(&mut kept).await.contains("connection: close"));
     stop.cancel();
     testing::wait_until("readiness flips", || async {
@@ -73,7 +73,7 @@ async fn a_kept_connection_is_told_before_it_is_closed() {
         answer(&mut probe).await.starts_with("http/1.1 503")
     })
     .await;
-    ask(&mut kept, "/").await;
+    ask(&mut kept, "/here").await;
     let last = answer(&mut kept).await;
     assert!(
         last.starts_with("http/1.1 200") && last.contains("connection: close"),
@@ -97,7 +97,7 @@ async fn an_open_request_finishes_and_then_the_server_ends() {
     let mut client = TcpStream::connect(address).await.unwrap();
     ask(&mut client, "/slow").await;
     let mut other = TcpStream::connect(address).await.unwrap();
-    ask(&mut other, "/").await;
+    ask(&mut other, "/here").await;
     answer(&mut other).await;
     stop.cancel();
     testing::wait_until("nothing listens any more", || async {

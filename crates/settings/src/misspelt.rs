@@ -9,6 +9,7 @@ pub const VARIABLES: &[&str] = &[
     "ARGON2_MEMORY_KIB",
     "ARGON2_PASSES",
     "BIND",
+    "BODY_TIMEOUT",
     "CORS_ORIGINS",
     "DATABASE_CONNECTIONS",
     "DATABASE_SCHEMA",

@@ -46,16 +46,16 @@ impl TestServer {
 
     /// Serves on that listener.
     pub fn start(service: Service, listener: TcpListener) -> TestServer {
+        Self::start_with(service, listener, HttpConfig::default())
+    }
+
+    /// The same with another configuration.
+    pub fn start_with(service: Service, listener: TcpListener, config: HttpConfig) -> TestServer {
         let address = listener
             .local_addr()
             .unwrap_or_else(|error| panic!("no address: {error}"));
         let stop = CancellationToken::new();
-        let task = tokio::spawn(http_server::serve(
-            service,
-            listener,
-            HttpConfig::default(),
-            stop.clone(),
-        ));
+        let task = tokio::spawn(http_server::serve(service, listener, config, stop.clone()));
         TestServer {
             address,
             stop,
@@ -268,6 +268,13 @@ impl Answer {
         assert!(
             body["code"].as_str().is_some_and(|code| !code.is_empty()),
             "{}: no code: {body}",
+            self.request
+        );
+        assert!(
+            body["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty()),
+            "{}: no message: {body}",
             self.request
         );
         body

@@ -44,6 +44,55 @@ async fn the_pages_load_nothing_from_elsewhere() {
     );
 }
 
+/// Behind a proxy the pages have another address than the gateway knows.
+#[tokio::test]
+async fn every_address_in_the_pages_is_relative() {
+    let world = World::start().await;
+    for path in ["/", "/docs"] {
+        let answer = world
+            .raw(&format!(
+                "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            ))
+            .await;
+        assert!(answer.starts_with("HTTP/1.1 307"), "{answer}");
+        assert!(answer.contains("\r\nlocation: docs/\r\n"), "{answer}");
+    }
+    let start = world
+        .client
+        .get("/docs/swagger-initializer.js")
+        .await
+        .text();
+    assert!(start.contains("\"../openapi.json\""), "{start}");
+    let document = world.client.get("/openapi.json").await.expect(200);
+    assert_eq!(document["servers"][0]["url"], ".");
+}
+
+#[tokio::test]
+async fn the_pages_are_in_nobodys_frame_and_keep_no_token() {
+    let world = World::start().await;
+    for path in [
+        "/docs/",
+        "/docs/swagger-initializer.js",
+        "/docs/swagger-ui.css",
+    ] {
+        let answer = world.client.get(path).await;
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(policy.contains("default-src 'none'"), "{policy}");
+        assert_eq!(answer.headers["x-frame-options"], "DENY");
+        assert_eq!(answer.headers["referrer-policy"], "no-referrer");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    }
+    let page = world.client.get("/docs/").await.text();
+    assert!(page.contains("<title>Dompet API</title>"), "{page}");
+    let start = world
+        .client
+        .get("/docs/swagger-initializer.js")
+        .await
+        .text();
+    assert!(!start.contains("\"persistAuthorization\": true"), "{start}");
+}
+
 #[tokio::test]
 async fn the_document_is_served() {
     let world = World::start().await;

@@ -116,7 +116,6 @@ async fn what_is_not_in_the_table_does_not_exist() {
     let user = world.user();
     for (method, path) in [
         (Method::POST, "/wallets/7/deduct"),
-        (Method::POST, "/transactions"),
         (Method::GET, "/internal/sessions"),
         (Method::GET, "/internal/users/1"),
         (Method::POST, "/internal/orders"),
@@ -142,7 +141,6 @@ async fn what_is_not_in_the_table_does_not_exist() {
         }
     }
     for path in [
-        "/",
         "/wallets",
         "/users/1",
         "/internal/sessions",
@@ -162,12 +160,81 @@ async fn a_wrong_method_is_said_to_be_wrong() {
         (Method::GET, "/api/v1/auth/login"),
         (Method::PUT, "/api/payments/pay"),
         (Method::DELETE, "/api/transactions"),
+        (Method::POST, "/api/v1/transactions"),
         (Method::POST, "/health"),
         (Method::POST, "/openapi.json"),
     ] {
         let answer = world.user().send(method.clone(), path, None, &[]).await;
         answer.expect_error(405, "Method not allowed");
         assert!(answer.headers.contains_key("allow"), "{method} {path}");
+        let options = world.user().send(Method::OPTIONS, path, None, &[]).await;
+        assert_eq!(options.status, 200, "{path}");
+        assert_eq!(options.headers["allow"], answer.headers["allow"], "{path}");
+    }
+    assert!(world.seen().is_empty());
+}
+
+/// What only services call is not shown by another method of its path.
+#[tokio::test]
+async fn a_resource_names_the_methods_that_clients_have() {
+    let world = World::start().await;
+    for (path, allow) in [
+        ("/api/v1/transactions", "GET,HEAD"),
+        ("/api/v1/wallets", "GET,HEAD,POST"),
+        ("/api/users/7", "GET,HEAD,PUT,DELETE"),
+        ("/", "GET,HEAD"),
+    ] {
+        let answer = world.client.send(Method::OPTIONS, path, None, &[]).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let mut methods: Vec<&str> = answer.headers["allow"]
+            .to_str()
+            .unwrap()
+            .split(',')
+            .collect();
+        let mut expected: Vec<&str> = allow.split(',').collect();
+        methods.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(methods, expected, "{path}");
+    }
+    for path in ["/api/v1/wallets/7/deduct", "/internal/log", "/api/nothing"] {
+        let answer = world.client.send(Method::OPTIONS, path, None, &[]).await;
+        answer.expect_error(404, "Endpoint not found");
+    }
+}
+
+#[tokio::test]
+async fn a_path_with_a_wrong_slash_or_prefix_is_told_the_right_one() {
+    let world = World::start().await;
+    for (path, right) in [
+        ("/api/v1/wallets/", "/api/v1/wallets"),
+        ("//api/v1//wallets", "/api/v1/wallets"),
+        ("/api/v1/wallets/7/balance/", "/api/v1/wallets/7/balance"),
+        ("/wallets", "/api/v1/wallets"),
+        ("/auth/login/", "/api/v1/auth/login"),
+        ("/api/v1/docs", "/docs"),
+        ("/health/", "/health"),
+    ] {
+        for method in [Method::GET, Method::POST] {
+            let answer = world.user().send(method, path, None, &[]).await;
+            let body = answer.expect_error(404, "Endpoint not found");
+            let message = body["message"].as_str().unwrap();
+            assert!(
+                message.ends_with(&format!("did you mean {right}?")),
+                "{path}: {message}"
+            );
+        }
+    }
+    for path in [
+        "/api/v2/wallets",
+        "/api/v1/nothing/",
+        "/api/v1/wallets/7/deduct",
+    ] {
+        let body = world
+            .user()
+            .get(path)
+            .await
+            .expect_error(404, "Endpoint not found");
+        assert_eq!(body["message"], "Endpoint not found", "{path}");
     }
     assert!(world.seen().is_empty());
 }

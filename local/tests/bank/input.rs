@@ -104,7 +104,12 @@ async fn whatever_is_sent_there_is_never_a_500() {
                 ("\"amount\"", json_type, 400, "invalid_body"),
                 ("{\"a\":1,\"a\":2", json_type, 400, ""),
                 ("\u{fffe}{}", json_type, 400, "invalid_body"),
-                (r#"{"surprise":1}"#, json_type, 400, "unknown_field"),
+                (
+                    r#"{"amount":1,"email":1,"amount":1,"email":1,"currency":1,"currency":1}"#,
+                    json_type,
+                    400,
+                    "invalid_body",
+                ),
                 (&*deep, json_type, 400, ""),
                 (&*large, json_type, 413, "body_too_large"),
                 (
@@ -114,6 +119,21 @@ async fn whatever_is_sent_there_is_never_a_500() {
                     "unsupported_media_type",
                 ),
                 (r#"{"amount":1}"#, &[], 415, "unsupported_media_type"),
+                (
+                    r#"{"amount":1}"#,
+                    &[
+                        ("content-type", "application/json"),
+                        ("content-encoding", "gzip"),
+                    ],
+                    415,
+                    "unsupported_content_encoding",
+                ),
+                (
+                    r#"{"amount":1}"#,
+                    &[("content-type", "application/json; charset=utf-16")],
+                    415,
+                    "unsupported_charset",
+                ),
             ] {
                 let answer = ani
                     .client
@@ -164,6 +184,8 @@ async fn whatever_is_sent_there_is_never_a_500() {
             "before=0",
             "before=x",
             "limit=1&limit=2",
+            "page=2",
+            "limit=10&offset=10",
         ] {
             for path in ["/payments", "/transactions", "/users"] {
                 ani.client
@@ -172,7 +194,15 @@ async fn whatever_is_sent_there_is_never_a_500() {
                     .expect_error(400, "Invalid query");
             }
         }
-        for merchant in ["", "   ", "a\u{0}b", "a\u{1b}[0m", &"m".repeat(300)] {
+        for merchant in [
+            "",
+            "   ",
+            "a\u{0}b",
+            "a\u{1b}[0m",
+            "\u{200b}",
+            "Toko\u{202e}aidep",
+            &"m".repeat(300),
+        ] {
             ani.client
                 .post(
                     "/payments/pay",

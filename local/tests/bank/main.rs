@@ -7,6 +7,7 @@ mod concurrency;
 mod contract;
 mod documents;
 mod input;
+mod old_clients;
 mod played;
 mod story;
 mod support;

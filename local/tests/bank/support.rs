@@ -79,6 +79,7 @@ impl TestBank {
                 .expect(200);
         }
         Customer {
+            token: client.token().unwrap_or_default().to_owned(),
             client,
             user_id,
             wallet_id,
@@ -97,6 +98,7 @@ impl TestBank {
 
 pub(crate) struct Customer {
     pub(crate) client: TestClient,
+    pub(crate) token: String,
     pub(crate) user_id: i64,
     pub(crate) wallet_id: i64,
 }

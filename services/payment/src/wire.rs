@@ -12,7 +12,6 @@ use crate::domain::{Payment, Sent};
 
 /// What somebody pays with, to whom, and how much.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({"wallet_id": 1, "merchant": "Tokopedia", "amount": 50000}))]
 pub(crate) struct PayRequest {
     /// One of the caller's wallets.
@@ -61,7 +60,6 @@ impl PayRequest {
 
 /// What somebody sends from, to whom, and how much.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({"from_wallet_id": 1, "to_user_id": 2, "amount": 25000}))]
 pub(crate) struct TransferRequest {
     /// One of the caller's wallets.

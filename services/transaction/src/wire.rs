@@ -14,7 +14,6 @@ use crate::domain::{Kind, Movement, Totals};
 
 /// An entry of history that moves no money here.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({"wallet_id": 1, "type": "payment", "amount": 50000, "description": "Paid at the old counter"}))]
 pub(crate) struct RecordRequest {
     /// Whose history.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use api_error::ApiError;
 use auth::{Role, UserId};
-use http_server::{FIELD_CHARS_MAX, Field, text};
+use http_server::{FIELD_CHARS_MAX, Field, composed, hidden, text};
 use serde::Serialize;
 
 /// RFC 5321, section 4.5.3.1.3, less the angle brackets.
@@ -16,7 +16,8 @@ const PHONE_CHARS_MAX: usize = 32;
 const PASSWORD_CHARS_MIN: usize = 8;
 const PASSWORD_BYTES_MAX: usize = 1024;
 
-/// An address as its owner writes it. Two addresses that differ in case only are the same.
+/// An address as its owner writes it. Two addresses that differ only in case, or in how Unicode writes the same letters down, are the
+/// same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Email(String);
 
@@ -24,29 +25,58 @@ impl Email {
     /// Something with one `@` between two parts, no longer than mail allows. Whether it exists only a mail can tell.
     pub(crate) fn parse(value: &str) -> Option<Email> {
         let value = value.trim();
+        if value.len() > EMAIL_BYTES_MAX {
+            return None;
+        }
+        let value = composed(value);
         let (local, domain) = value.split_once('@')?;
         let plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '@';
-        let good = value.len() <= EMAIL_BYTES_MAX
-            && !local.is_empty()
+        let good = !local.is_empty()
             && !domain.is_empty()
             && local.chars().all(plain)
-            && domain.chars().all(plain);
-        good.then(|| Email(value.to_owned()))
+            && domain.chars().all(plain)
+            && hidden(&value).is_none()
+            && ascii_domain(domain).is_some();
+        good.then_some(Email(value))
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What addresses are compared by.
+    /// What addresses are compared by: the name before the `@` without its case, and the domain as the domain name system has it.
     pub(crate) fn key(&self) -> String {
-        self.0.to_lowercase()
+        let (local, domain) = self.0.split_once('@').unwrap_or((&self.0, ""));
+        let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_lowercase());
+        // Lower case may be a letter with a mark beside it.
+        format!("{}@{domain}", composed(&local.to_lowercase()))
+    }
+
+    /// What an address was compared by before domains were, where that is something else. Users of then have it still.
+    pub(crate) fn former_key(&self) -> Option<String> {
+        let former = self.0.to_lowercase();
+        (former != self.key()).then_some(former)
     }
 }
 
-/// A password as it was typed. Deliberately without `Debug` and `Serialize`.
+/// The domain as the domain name system has it (`bücher.example` is `xn--bcher-kva.example`); `None` where it cannot have one.
+fn ascii_domain(domain: &str) -> Option<String> {
+    if domain.is_ascii() && !domain.to_ascii_lowercase().contains("xn--") {
+        // No rules for names that only a local network has.
+        return Some(domain.to_ascii_lowercase());
+    }
+    idna::domain_to_ascii(domain).ok()
+}
+
+/// A password. Deliberately without `Debug` and `Serialize`.
+///
+/// Keyboards write one letter down in two ways (`é` as one character or as two), so it is composed first (RFC 8265, section 4.2).
 #[derive(Clone)]
-pub(crate) struct Password(Arc<str>);
+pub(crate) struct Password {
+    composed: Arc<str>,
+    /// As it was typed, where that is something else: hashes of earlier may be of it.
+    typed: Option<Arc<str>>,
+}
 
 impl Password {
     /// A password that a user may choose.
@@ -64,20 +94,32 @@ impl Password {
             let message = format!("password has at most {PASSWORD_BYTES_MAX} bytes");
             return Err(invalid("password", message));
         }
-        Ok(Password(Arc::from(value)))
+        let composed = composed(value);
+        Ok(Password {
+            typed: (composed != value).then(|| Arc::from(value)),
+            composed: Arc::from(composed),
+        })
     }
 
     /// A password that stands in the code.
     pub(crate) fn demo(value: &'static str) -> Password {
-        Password(Arc::from(value))
+        Password {
+            composed: Arc::from(value),
+            typed: None,
+        }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.composed.as_bytes()
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.composed
+    }
+
+    /// The bytes as they were typed, where these are others.
+    pub(crate) fn as_typed(&self) -> Option<&[u8]> {
+        self.typed.as_deref().map(str::as_bytes)
     }
 }
 
@@ -159,10 +201,8 @@ pub(crate) struct Change {
 impl Change {
     pub(crate) fn parse(name: Field<String>, phone: Field<String>) -> Result<Change, ApiError> {
         let changed = |field, value: Field<String>, parse: fn(&str) -> Result<String, ApiError>| {
-            if value.is_missing() {
-                return Ok(None);
-            }
-            parse(&given(field, value)?).map(Some)
+            let value = value.optional(|| invalid(field, format!("{field} is a text")))?;
+            value.map(|value| parse(&value)).transpose()
         };
         Ok(Change {
             name: changed("name", name, parse_name)?,
@@ -182,7 +222,7 @@ fn parse_phone(value: &str) -> Result<String, ApiError> {
 /// Missing, null, or nothing but spaces.
 fn is_blank(value: &Field<String>) -> bool {
     match value {
-        Field::Missing => true,
+        Field::Missing | Field::Null => true,
         Field::Wrong => false,
         Field::Given(value) => value.trim().is_empty(),
     }
@@ -316,9 +356,34 @@ mod tests {
         }
         let long = format!("{}@example.com", "a".repeat(243));
         for bad in [
-            "", "@", "a@", "@b", "ab", "a@b@c", "a b@c", "a@b c", "a\0@b", "a@b\n.c", &long,
+            "joh\u{200b}n@example.com",
+            "john@exam\u{ad}ple.com",
+            "\u{202e}john@example.com",
+            "a@xn--\u{e4}",
+            "",
+            "@",
+            "a@",
+            "@b",
+            "ab",
+            "a@b@c",
+            "a b@c",
+            "a@b c",
+            "a\0@b",
+            "a@b\n.c",
+            &long,
         ] {
             assert!(Email::parse(bad).is_none(), "{bad:?}");
+        }
+        let key = |value: &str| Email::parse(value).map(|email| email.key());
+        for (one, other) in [
+            ("Ani@Example.com", "ani@example.com"),
+            ("jose\u{301}@example.com", "JOS\u{c9}@example.com"),
+            ("a@B\u{fc}cher.example", "a@xn--bcher-kva.example"),
+            ("a@bu\u{308}cher.example", "A@XN--BCHER-KVA.EXAMPLE"),
+            ("\u{212a}@x.com", "k@x.com"),
+        ] {
+            assert!(key(one).is_some(), "{one}");
+            assert_eq!(key(one), key(other), "{one}");
         }
         let email = Email::parse(" Ani@Example.com").map(|email| (email.key(), email.0));
         let parts = ("ani@example.com".to_owned(), "Ani@Example.com".to_owned());

@@ -29,7 +29,7 @@ const DURATION_BUCKETS_S: &[f64] = &[0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 
 pub(crate) enum Verdict {
     Wrong,
     Right,
-    /// Right, but the hash was made at another cost than today's.
+    /// Right, but the hash was made at another cost than today's, or of the password as it was typed.
     RightButOutdated,
 }
 
@@ -105,10 +105,7 @@ impl Passwords {
     ) -> Result<Verdict, Error> {
         self.run(move |argon2| match hash {
             Some(hash) => compare(argon2, &password, &hash),
-            None => argon2
-                .hash_password_with_salt(password.as_bytes(), &[0; 16])
-                .map(|_| Verdict::Wrong)
-                .map_err(|_| Error::Internal("a password could not be hashed")),
+            None => pretend(argon2, &password),
         })
         .await?
     }
@@ -143,10 +140,36 @@ impl Passwords {
     }
 }
 
+/// Takes as long as a wrong password.
+fn pretend(argon2: &Argon2<'static>, password: &Password) -> Result<Verdict, Error> {
+    for form in [Some(password.as_bytes()), password.as_typed()]
+        .into_iter()
+        .flatten()
+    {
+        argon2
+            .hash_password_with_salt(form, &[0; 16])
+            .map_err(|_| Error::Internal("a password could not be hashed"))?;
+    }
+    Ok(Verdict::Wrong)
+}
+
 fn compare(argon2: &Argon2<'static>, password: &Password, hash: &str) -> Result<Verdict, Error> {
+    match (
+        compare_form(argon2, password.as_bytes(), hash)?,
+        password.as_typed(),
+    ) {
+        (Verdict::Wrong, Some(typed)) => match compare_form(argon2, typed, hash)? {
+            Verdict::Wrong => Ok(Verdict::Wrong),
+            _ => Ok(Verdict::RightButOutdated),
+        },
+        (verdict, _) => Ok(verdict),
+    }
+}
+
+fn compare_form(argon2: &Argon2<'static>, password: &[u8], hash: &str) -> Result<Verdict, Error> {
     let unreadable = || Error::Internal("a stored password hash is not readable");
     let hash = PasswordHash::new(hash).map_err(|_| unreadable())?;
-    match argon2.verify_password(password.as_bytes(), &hash) {
+    match argon2.verify_password(password, &hash) {
         Ok(()) => {
             let made_with = Params::try_from(&hash).map_err(|_| unreadable())?;
             let today = argon2.params();

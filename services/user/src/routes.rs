@@ -18,7 +18,8 @@ use crate::domain::Viewer;
 use crate::error::Error;
 use crate::users::{Registered, Users};
 use crate::wire::{
-    LoginRequest, MessageBody, RegisterRequest, SessionBody, UpdateRequest, UserBody, UsersBody,
+    LoginRequest, LogoutRequest, MessageBody, RegisterRequest, SessionBody, UpdateRequest,
+    UserBody, UsersBody,
 };
 
 /// What handlers are given.
@@ -149,13 +150,19 @@ async fn log_in(
     path = "/auth/logout",
     tag = "Users",
     operation_id = "logout",
+    request_body = Option<LogoutRequest>,
     security(("bearer" = [])),
     responses(
         (status = 204, description = "Ended"),
+        (status = 400, description = "`Invalid request body`: there is nothing to say", body = ErrorBody, example = json!({"error": "Invalid request body", "code": "unknown_field", "message": "unknown field `everywhere`, there are no fields at line 1 column 13"})),
         (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token has expired", "code": "token_expired"})),
     )
 )]
-async fn log_out(State(users): State<Users>, caller: Caller) -> Result<StatusCode, ApiError> {
+async fn log_out(
+    State(users): State<Users>,
+    caller: Caller,
+    Json(LogoutRequest {}): Json<LogoutRequest>,
+) -> Result<StatusCode, ApiError> {
     users
         .sessions
         .end(&caller.session, caller.expires_at)

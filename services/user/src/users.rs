@@ -7,7 +7,7 @@ use clock::Clock;
 use http_server::Page;
 
 use crate::closures::Closures;
-use crate::domain::{Change, Credentials, Registration, User, UserView, Viewer};
+use crate::domain::{Change, Credentials, Email, Registration, User, UserView, Viewer};
 use crate::error::Error;
 use crate::passwords::{Passwords, Verdict};
 use crate::request_hash::RequestHashes;
@@ -45,7 +45,7 @@ impl Users {
             return Ok(replayed);
         }
         let email_key = registration.email.key();
-        if self.store.find_by_email(&email_key).await?.is_some() {
+        if self.find_by_email(&registration.email).await?.is_some() {
             // It may have been added since the look before, by a twin of this request.
             let replayed = self.replay(&registration, key.as_deref()).await?;
             return replayed.ok_or(Error::EmailTaken);
@@ -121,7 +121,7 @@ impl Users {
         credentials: Credentials,
     ) -> Result<(String, UserView), Error> {
         let known = match &credentials.email {
-            Some(email) => self.store.find_by_email(&email.key()).await?,
+            Some(email) => self.find_by_email(email).await?,
             None => None,
         };
         let hash = known.as_ref().map(|(_, hash)| hash.clone());
@@ -142,6 +142,17 @@ impl Users {
         let session = self.sessions.begin();
         let token = self.sessions.token(&session, user.id, user.role)?;
         Ok((token, user.in_full()))
+    }
+
+    /// The user with this address, and the hash of their password.
+    async fn find_by_email(&self, email: &Email) -> Result<Option<(User, String)>, Error> {
+        if let Some(found) = self.store.find_by_email(&email.key()).await? {
+            return Ok(Some(found));
+        }
+        match email.former_key() {
+            Some(key) => self.store.find_by_email(&key).await,
+            None => Ok(None),
+        }
     }
 
     /// Users as `viewer` sees them, the newest first, and where the next page begins.

@@ -9,7 +9,6 @@ use api_error::ApiError;
 
 /// What somebody registers with. Without `Debug`: it has a password in it.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Ani Putri", "email": "ani@example.com", "phone": "081298765432", "password": "correct horse"}))]
 pub(crate) struct RegisterRequest {
     /// The full name, 1 to 200 characters.
@@ -38,7 +37,6 @@ impl RegisterRequest {
 
 /// What somebody logs in with. Without `Debug`: it has a password in it.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ani@example.com", "password": "correct horse"}))]
 pub(crate) struct LoginRequest {
     /// The address that was registered.
@@ -57,9 +55,13 @@ impl LoginRequest {
     }
 }
 
-/// What a user changes; what is left out stays.
+/// Nothing: the session is the token's. A route that the original system did not have, so that an unknown field is a mistake.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct LogoutRequest {}
+
+/// What a user changes; what is left out stays.
+#[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"phone": "081200000000"}))]
 pub(crate) struct UpdateRequest {
     /// The full name, 1 to 200 characters.

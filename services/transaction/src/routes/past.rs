@@ -1,6 +1,7 @@
 //! What a wallet held at a moment of the past. The path is the wallet service's; the gateway sends the call here when it asks for
 //! the past, because history is kept here in the order of each wallet. The document is the wallet service's too.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use api_error::ApiError;
@@ -69,7 +70,7 @@ fn moment(
             .message(message)
     };
     let Query(query) = query.map_err(|_| wrong(FORM))?;
-    let at = Timestamp::parse_rfc3339(&query.at).ok_or_else(|| wrong(FORM))?;
+    let at = Timestamp::parse_rfc3339(&with_plus(&query.at)).ok_or_else(|| wrong(FORM))?;
     let ahead = newest.filter(|newest| *newest > now).unwrap_or(now);
     if at > ahead {
         return Err(wrong("at lies in the future"));
@@ -78,4 +79,14 @@ fn moment(
         return Ok(ahead);
     }
     Ok(at)
+}
+
+/// A `+` that is not written as `%2B` in a query is read as a space. Before the difference to UTC it can have been nothing else.
+fn with_plus(at: &str) -> Cow<'_, str> {
+    match at.rsplit_once(' ') {
+        Some((time, offset)) if offset.len() == "07:00".len() && time.contains(['T', 't', ' ']) => {
+            Cow::Owned(format!("{time}+{offset}"))
+        }
+        _ => Cow::Borrowed(at),
+    }
 }

@@ -80,6 +80,20 @@ async fn what_is_no_moment_of_the_past_is_refused() {
             let body = answer.expect_error(400, "Invalid query");
             assert_eq!(body["field"], "at");
         }
+        // Unencoded, a plus becomes a space, and can have been nothing else.
+        for query in [
+            "at=2026-01-01T07:00:00+07:00",
+            "at=2026-01-01T07:00:00%2B07:00",
+        ] {
+            let path = format!("/wallets/{}/balance?{query}", ani.wallet_id);
+            let body = client.get(&path).await.expect(200);
+            assert!(
+                body["at"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("2026-01-01T00:00:00")
+            );
+        }
         let at = "at=2026-01-01T00:00:00Z";
         let path = format!("/wallets/{}/balance?{at}", budi.wallet_id);
         client.get(&path).await.expect_error(403, "Unauthorized");

@@ -100,9 +100,6 @@ async fn fields_of_a_log_in_and_of_a_change() {
         let long = json!({"email": ani.email, "password": "x".repeat(1025)});
         let answer = users.client.post("/auth/login", long).await;
         answer.expect_error(400, "Invalid field");
-        let unknown = json!({"email": ani.email, "password": "correct horse", "otp": 1});
-        let answer = users.client.post("/auth/login", unknown).await;
-        answer.expect_error(400, "Invalid request body");
 
         for (field, longest) in [("name", 200), ("phone", 32)] {
             let empty = [json!(""), json!("   ")];
@@ -114,10 +111,8 @@ async fn fields_of_a_log_in_and_of_a_change() {
             }
         }
         for unknown in ["id", "email", "password", "role", "deleted_at"] {
-            let body = json!({"name": "New", unknown: "admin"});
-            let error = ani.client.put("/users/1", body).await;
-            let error = error.expect_error(400, "Invalid request body");
-            assert_eq!(error["code"], "unknown_field");
+            let answer = ani.client.put("/users/1", json!({unknown: "admin"})).await;
+            answer.expect(200);
         }
         assert_eq!(everything(&ani.client).await, before);
     }

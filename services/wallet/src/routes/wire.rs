@@ -94,7 +94,6 @@ pub(super) struct MovedBody {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct OpenRequest {
     /// ISO 4217; IDR unless named.
     #[serde(default)]
@@ -109,16 +108,14 @@ impl OpenRequest {
                 .field("currency")
                 .message("currency is a code of ISO 4217, such as IDR")
         };
-        match self.currency {
-            Field::Missing => Ok(Currency::IDR),
-            Field::Wrong => Err(wrong()),
-            Field::Given(code) => code.parse().map_err(|_| wrong()),
+        match self.currency.optional(wrong)? {
+            None => Ok(Currency::IDR),
+            Some(code) => code.parse().map_err(|_| wrong()),
         }
     }
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AmountRequest {
     /// In the currency's smallest unit, from 1 to 2^53 - 1.
     #[serde(default)]
