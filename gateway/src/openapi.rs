@@ -46,6 +46,25 @@ const COMMON_ERRORS: [(&str, &str, &str, bool); 3] = [
     ),
 ];
 
+/// What may go wrong with any call that has a body.
+const BODY_ERRORS: [(&str, &str, &str); 3] = [
+    (
+        "408",
+        "TooSlow",
+        "`Request timeout`: the body did not arrive in time; nothing was done",
+    ),
+    (
+        "413",
+        "TooLarge",
+        "`Request body too large`: more than 64 KiB",
+    ),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "`Unsupported media type`: the body is not `application/json`, not in UTF-8, or has a content coding",
+    ),
+];
+
 /// The public API's document: of what the services offer that which the gateway routes, under its prefix.
 ///
 /// # Panics
@@ -145,6 +164,21 @@ fn describe(route: &Route, mut operation: Operation) -> Operation {
             "#/components/parameters/{KEY_PARAMETER}"
         ))));
     }
+    if operation.request_body.is_some() {
+        for (status, name, _) in BODY_ERRORS {
+            let responses = &mut operation.responses.responses;
+            let response = responses.entry(status.to_owned());
+            response.or_insert_with(|| Ref::from_response_name(name).into());
+        }
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            // The specification requires one.
+            response.description = meaning(status).to_owned();
+        }
+    }
     for (status, name, _, only_with_token) in COMMON_ERRORS {
         if needs_token || !only_with_token {
             operation
@@ -155,6 +189,20 @@ fn describe(route: &Route, mut operation: Operation) -> Operation {
         }
     }
     operation
+}
+
+/// What a status says of a call whose service says no more.
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "200" => "Done",
+        "201" => "Made",
+        "400" => "Something in the request is wrong; `code` and `field` say what",
+        "401" => "`Token is missing`, `Invalid token` or `Token has expired`",
+        "403" => "`Unauthorized`: somebody else's, or not in a state for it",
+        "404" => "It is not there",
+        "422" => "`Idempotency key reused`: the key came with another request before",
+        _ => "It failed; `code` and `message` say why",
+    }
 }
 
 fn is_key<P: serde::Serialize>(parameter: &P) -> bool {
@@ -209,6 +257,11 @@ fn common_components() -> Components {
     components
         .schemas
         .insert(ERROR_SCHEMA.to_owned(), ErrorBody::schema());
+    for (_, name, description) in BODY_ERRORS {
+        components
+            .responses
+            .insert(name.to_owned(), error_response(description).into());
+    }
     for (_, name, description, _) in COMMON_ERRORS {
         components
             .responses

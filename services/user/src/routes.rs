@@ -88,7 +88,8 @@ fn viewer(caller: &Caller) -> Viewer {
 /// Registers a user
 ///
 /// Answers with a token, so that no log-in has to follow. With an `Idempotency-Key` the request may be repeated: the
-/// first answer comes again, with the header `Idempotency-Replayed: true`.
+/// first answer comes again, with the header `Idempotency-Replayed: true`. Its token is the first one too: when that session was
+/// ended, or its day is over, log in.
 #[utoipa::path(
     post,
     path = "/auth/register",
@@ -99,6 +100,7 @@ fn viewer(caller: &Caller) -> Viewer {
     responses(
         (status = 201, description = "Registered", body = SessionBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
         (status = 400, description = "`All fields required`, `Invalid field`, `Email already registered`", body = ErrorBody, example = json!({"error": "Email already registered", "code": "email_taken"})),
+        (status = 410, description = "`User was deleted`: the key registered a user who was deleted since", body = ErrorBody, example = json!({"error": "User was deleted", "code": "user_deleted", "message": "This Idempotency-Key registered a user who was deleted since"})),
         (status = 422, description = "`Idempotency key reused`: the key came with another request before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused", "message": "This Idempotency-Key was used for another request; a new request needs a new key"})),
         (status = 503, description = "Too many at once; repeat after `Retry-After`", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "overloaded"})),
     )

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use crate::domain::{Change, Credentials, Registration, UserView};
 use api_error::ApiError;
 
-/// What somebody registers with. Without `Debug`: it has a password in it.
+/// A registration.
+// Without `Debug`: it has a password in it.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Ani Putri", "email": "ani@example.com", "phone": "081298765432", "password": "correct horse"}))]
 pub(crate) struct RegisterRequest {
@@ -35,9 +36,10 @@ impl RegisterRequest {
     }
 }
 
-/// What somebody logs in with. Without `Debug`: it has a password in it.
+/// An address and a password.
+// Without `Debug`: it has a password in it.
 #[derive(Deserialize, ToSchema)]
-#[schema(example = json!({"email": "ani@example.com", "password": "correct horse"}))]
+#[schema(example = json!({"email": "john@example.com", "password": "password123"}))]
 pub(crate) struct LoginRequest {
     /// The address that was registered.
     #[serde(default)]
