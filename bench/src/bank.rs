@@ -145,13 +145,13 @@ impl Followers {
         let mut slowest = i64::MAX;
         for model in &self.models {
             let position: i64 = on_read!(model, pool => {
-                sqlx::query_scalar("select seq from feed_position").fetch_one(pool).await?
-            });
+                sqlx::query_scalar("select seq from feed_position").fetch_one(pool).await
+            })?;
             slowest = slowest.min(position);
         }
         let head: i64 = on_read!(&self.ledger, pool => {
-            sqlx::query_scalar("select seq from ledger_head").fetch_one(pool).await?
-        });
+            sqlx::query_scalar("select seq from ledger_head").fetch_one(pool).await
+        })?;
         Ok(head - slowest)
     }
 

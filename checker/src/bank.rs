@@ -107,7 +107,9 @@ impl Bank {
         if let Some(statement) = bug.schema() {
             match Database::open(&self.home.database("wallet")).await? {
                 Database::Postgres(pool) => {
-                    store::sqlx::query(statement).execute(&pool).await?;
+                    let mut session = pool.lend().await?;
+                    store::sqlx::query(statement).execute(&mut *session).await?;
+                    session.commit().await?;
                 }
                 Database::Sqlite(_) => anyhow::bail!("this bug is planted on PostgreSQL"),
             }

@@ -12,6 +12,9 @@ use crate::{AfterUnclear, ConnectOptions, Failure, Repeatable, RetryMetrics, con
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
+/// How the codes of a service begin whose database cannot be written: whoever asked is told the same.
+const CANNOT_WRITE: &str = "storage_";
+
 /// Why a call to another service gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -70,6 +73,15 @@ impl From<CallError> for ApiError {
 impl From<&CallError> for ApiError {
     /// What a client is told when a call behind its request failed. It is logged here, once.
     fn from(error: &CallError) -> ApiError {
+        if let CallError::Refused { status, body, .. } = error
+            && *status == StatusCode::SERVICE_UNAVAILABLE
+            && body.code.starts_with(CANNOT_WRITE)
+        {
+            // The service has logged it, once for all who meet it.
+            let mut told = ApiError::unavailable(body.message.clone().unwrap_or_default());
+            told.body.code = body.code.clone();
+            return told;
+        }
         tracing::warn!(error = error as &dyn std::error::Error, "a call failed");
         match error {
             CallError::Timeout { service } => {

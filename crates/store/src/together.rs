@@ -6,7 +6,10 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use api_error::ApiError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::fault::{Fault, fault_in};
 
 /// Readers that may wait; more wait at the door.
 const WAITING_MAX: usize = 4096;
@@ -16,7 +19,17 @@ const QUERIES_MAX: usize = 2;
 /// The database did not answer. What it said is logged once, for all who waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the database cannot be read")]
-pub struct Unreadable;
+pub struct Unreadable(Fault);
+
+impl From<Unreadable> for ApiError {
+    fn from(Unreadable(fault): Unreadable) -> ApiError {
+        match fault {
+            // Somebody else's mishap may be among what was read together.
+            Fault::Other | Fault::Value => Fault::Away.into(),
+            fault => fault.into(),
+        }
+    }
+}
 
 struct Reader<K, V> {
     key: K,
@@ -61,8 +74,8 @@ where
         self.queue
             .send(Reader { key, answer })
             .await
-            .map_err(|_| Unreadable)?;
-        value.await.map_err(|_| Unreadable)?
+            .map_err(|_| Unreadable(Fault::Away))?;
+        value.await.map_err(|_| Unreadable(Fault::Away))?
     }
 }
 
@@ -88,14 +101,20 @@ where
         tokio::spawn(async move {
             let values = values.await;
             drop(place);
-            if let Err(error) = &values {
+            let fault = match &values {
+                Ok(_) => Fault::Other,
+                Err(error) => fault_in(error).unwrap_or(Fault::Other),
+            };
+            if let Err(error) = &values
+                && !fault.is_outage()
+            {
                 tracing::error!(error = error as &dyn Error, "a read failed");
             }
             for reader in together {
                 // A reader that is gone has given up waiting.
                 let _ = reader.answer.send(match &values {
                     Ok(values) => Ok(values.get(&reader.key).cloned()),
-                    Err(_) => Err(Unreadable),
+                    Err(_) => Err(Unreadable(fault)),
                 });
             }
         });
@@ -162,7 +181,7 @@ mod tests {
                 Ok(keys.into_iter().map(|key| (key, key)).collect())
             }
         });
-        assert_eq!(reads.get(1).await, Err(Unreadable));
+        assert_eq!(reads.get(1).await, Err(Unreadable(Fault::Other)));
         assert_eq!(reads.get(1).await, Ok(Some(1)));
     }
 }

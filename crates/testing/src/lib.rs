@@ -55,7 +55,11 @@ pub async fn every_database() -> Vec<TestDatabase> {
 pub async fn execute(database: &Database, sql: &str) -> sqlx::Result<()> {
     let sql = AssertSqlSafe(sql.to_owned());
     match database {
-        Database::Postgres(pool) => pool.execute(sql).await.map(drop),
+        Database::Postgres(pool) => {
+            let mut session = pool.lend().await?;
+            session.execute(sql).await?;
+            session.commit().await
+        }
         Database::Sqlite(pools) => pools.write.execute(sql).await.map(drop),
     }
 }

@@ -120,6 +120,8 @@ fn refused(reason: Refusal, wallet_sentence: &'static str, wallet_field: &'stati
             "The receiving wallet would hold more than a wallet may",
         ),
         Refusal::LedgerLimit => amount("ledger_limit", "The ledger cannot count that much"),
+        Refusal::NotStorable => ApiError::bad_request("Invalid value", "not_storable")
+            .message("The ledger cannot keep a value of this request"),
         // The ledger refuses other orders with these, never the two that are made here.
         Refusal::WalletExists
         | Refusal::SameWallet

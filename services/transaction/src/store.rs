@@ -26,10 +26,8 @@ use crate::domain::{Batch, Kind, Movement, Totals, Wallet};
 pub(crate) struct Error(#[from] sqlx::Error);
 
 impl From<Error> for ApiError {
-    /// It is logged here, once.
-    fn from(error: Error) -> ApiError {
-        tracing::error!(error = &error as &dyn std::error::Error, "no answer");
-        ApiError::unavailable("The database does not answer")
+    fn from(Error(error): Error) -> ApiError {
+        store::answer(&error)
     }
 }
 

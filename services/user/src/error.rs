@@ -59,22 +59,11 @@ impl From<Error> for ApiError {
             )
             .message("Too many passwords wait to be checked")
             .retry_after(1),
-            Error::Database(error) if is_away(&error) => {
-                tracing::warn!(%error, "the database cannot be reached");
-                ApiError::unavailable("The database cannot be reached")
-            }
+            Error::Database(error) => store::answer(&error),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
                 ApiError::internal()
             }
         }
     }
-}
-
-/// Whether the database is away for now, so that a repeat is worth it.
-fn is_away(error: &sqlx::Error) -> bool {
-    matches!(
-        error,
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
-    )
 }

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use clock::{Clock, Entropy};
 use http_server::Workers;
+use store::Fault;
 use tokio::sync::{mpsc, oneshot};
 use wallet_api::{Entry, Order, Outcome};
 
@@ -40,7 +41,7 @@ use writer::Writer;
 /// Calls that may wait for the writer; more are turned away.
 const CALLS_MAX: usize = 8192;
 /// How long the writer tries to reach its database before it gives up on what waits.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why orders have no outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +52,9 @@ pub enum LedgerError {
     /// The database could not be reached: what was done is unknown, and a repeat with the same keys tells.
     #[error("the ledger's database cannot be reached")]
     Unavailable,
+    /// The database can be read and not written, for this reason; nothing was done.
+    #[error("the ledger's database cannot be written")]
+    CannotWrite(Fault),
 }
 
 /// Takes orders. Cheap to clone.
@@ -81,6 +85,7 @@ impl Ledger {
             metrics,
             tail: tail.clone(),
             patience: PATIENCE,
+            is_away: false,
             passing_on,
             books: None,
             alone_from: Instant::now(),

@@ -8,6 +8,7 @@ mod postgres;
 mod sql;
 mod sqlite;
 
+use ::store::Fault;
 use money::Currency;
 use uuid::Uuid;
 use wallet_api::Entry;
@@ -57,6 +58,31 @@ pub enum StoreError {
     /// So much was written by others that everything has to be looked up again.
     #[error("the log has moved on too far")]
     Behind,
+}
+
+impl StoreError {
+    /// What is wrong with the database, if it is the database.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            StoreError::Database(error) => Some(Fault::of(error)),
+            StoreError::Corrupt(_) | StoreError::Behind => None,
+        }
+    }
+
+    /// Whether one of the orders is to blame, and nothing was written.
+    pub(crate) fn is_of_an_order(&self) -> bool {
+        self.fault() == Some(Fault::Value)
+    }
+
+    /// Logs it. An outage was told when it began.
+    pub(crate) fn tell(&self, what: &'static str) {
+        let error = self as &dyn std::error::Error;
+        if self.fault().is_some_and(Fault::is_outage) {
+            tracing::debug!(error, "{what}");
+        } else {
+            tracing::warn!(error, "{what}");
+        }
+    }
 }
 
 /// One commit of the past.

@@ -165,8 +165,9 @@ async fn a_wallet_below_zero_is_refused_by_the_database_itself() {
             .is_err()
         );
         let count: i64 = on_read!(&bank.database, pool => {
-            sqlx::query_scalar("select count(*) from accounts where balance = 10").fetch_one(pool).await.unwrap()
-        });
+            sqlx::query_scalar("select count(*) from accounts where balance = 10").fetch_one(pool).await
+        })
+        .unwrap();
         assert_eq!(count, 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Adding rows on PostgreSQL: one statement, one round trip.
 
-use store::sqlx::{self, PgPool};
+use store::PostgresPool;
+use store::sqlx;
 
 use crate::domain::Payment;
 
@@ -16,13 +17,14 @@ const APPEND: &str = "
     select count(*), set_config('synchronous_commit', 'off', true) from moved";
 
 pub(super) async fn append(
-    pool: &PgPool,
+    pool: &PostgresPool,
     from: i64,
     to: i64,
     payments: &[Payment],
 ) -> sqlx::Result<bool> {
     let numbers = |field: fn(&Payment) -> i64| payments.iter().map(field).collect::<Vec<i64>>();
     let texts = |field: fn(&Payment) -> &str| payments.iter().map(field).collect::<Vec<&str>>();
+    let mut session = pool.lend().await?;
     let (moved, _): (i64, String) = sqlx::query_as(APPEND)
         .bind(from)
         .bind(to)
@@ -33,7 +35,8 @@ pub(super) async fn append(
         .bind(numbers(|payment| payment.amount))
         .bind(texts(|payment| payment.currency.code()))
         .bind(numbers(|payment| payment.created_at.micros()))
-        .fetch_one(pool)
+        .fetch_one(&mut *session)
         .await?;
+    session.commit().await?;
     Ok(moved == 1)
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use api_error::ApiError;
 use futures_util::future::{try_join, try_join_all};
-use store::sqlx::postgres::PgPool;
 use store::sqlx::sqlite::SqlitePool;
 use store::sqlx::{self, FromRow as _, Row as _};
-use store::{Database, Together};
+use store::{Database, PostgresPool, Together, on_postgres};
 
 use super::versions::{Version, of_user, version_of};
 use super::{Cursor, Row, columns, movement};
@@ -52,7 +51,7 @@ impl Pages {
             async move {
                 match &database {
                     Database::Postgres(pool) => from_postgres(pool, places).await,
-                    Database::Sqlite(pools) => from_sqlite(&pools.read, places).await,
+                    Database::Sqlite(pools) => pools.noted(from_sqlite(&pools.read, places).await),
                 }
             }
         }))
@@ -62,7 +61,7 @@ impl Pages {
     pub(crate) async fn read(&self, place: Place) -> Result<Arc<Found>, ApiError> {
         // Why not is logged where it is read.
         let page = self.0.get(place).await;
-        let page = page.map_err(|_| ApiError::unavailable("The database does not answer"))?;
+        let page = page.map_err(ApiError::from)?;
         Ok(page.unwrap_or_default())
     }
 }
@@ -100,7 +99,7 @@ const OF_USERS: &str = concat!(
     where w.user_id = v.user_id order by p.created_at desc, p.id desc limit v.rows) h"
 );
 
-async fn from_postgres(pool: &PgPool, places: Vec<Place>) -> sqlx::Result<Read> {
+async fn from_postgres(pool: &PostgresPool, places: Vec<Place>) -> sqlx::Result<Read> {
     let (of_wallets, of_users) = places
         .into_iter()
         .partition(|place| place.wallet_id.is_some());
@@ -113,20 +112,22 @@ async fn from_postgres(pool: &PgPool, places: Vec<Place>) -> sqlx::Result<Read> 
     Ok(pages)
 }
 
-async fn many(pool: &PgPool, sql: &'static str, places: Vec<Place>) -> sqlx::Result<Read> {
+async fn many(pool: &PostgresPool, sql: &'static str, places: Vec<Place>) -> sqlx::Result<Read> {
     if places.is_empty() {
         return Ok(Read::new());
     }
     let column = |field: fn(&Place) -> i64| places.iter().map(field).collect::<Vec<_>>();
     let wallets: Vec<_> = places.iter().map(|place| place.wallet_id).collect();
-    let rows = sqlx::query(sql)
-        .bind(column(|place| place.user_id))
-        .bind(wallets)
-        .bind(column(|place| place.after.created_at))
-        .bind(column(|place| place.after.side))
-        .bind(column(|place| place.limit))
-        .fetch_all(pool)
-        .await?;
+    let rows = on_postgres!(pool, connection => {
+        sqlx::query(sql)
+            .bind(column(|place| place.user_id))
+            .bind(&wallets)
+            .bind(column(|place| place.after.created_at))
+            .bind(column(|place| place.after.side))
+            .bind(column(|place| place.limit))
+            .fetch_all(connection)
+            .await
+    })?;
     let mut pages: Vec<Found> = places.iter().map(|_| Found::default()).collect();
     for row in rows {
         let number: i64 = row.try_get("n")?;

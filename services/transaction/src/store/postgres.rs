@@ -1,6 +1,7 @@
 //! Adding rows on PostgreSQL: one statement, one round trip.
 
-use store::sqlx::{self, PgPool};
+use store::PostgresPool;
+use store::sqlx;
 
 use super::on_totals_conflict;
 use crate::domain::{Batch, Movement, Totals};
@@ -32,7 +33,7 @@ const APPEND: &str = concat!(
     select count(*), set_config('synchronous_commit', 'off', true) from moved"
 );
 
-pub(super) async fn append(pool: &PgPool, from: i64, to: i64, batch: &Batch) -> sqlx::Result<bool> {
+pub(super) async fn append(pool: &PostgresPool, from: i64, to: i64, batch: &Batch) -> sqlx::Result<bool> {
     let (opened, rows) = (&batch.opened, &batch.movements);
     let column = |field: fn(&Movement) -> i64| rows.iter().map(field).collect::<Vec<_>>();
     let texts = |field: fn(&Movement) -> &str| rows.iter().map(field).collect::<Vec<_>>();
@@ -44,6 +45,7 @@ pub(super) async fn append(pool: &PgPool, from: i64, to: i64, batch: &Batch) -> 
     let wallet_currencies: Vec<&str> = opened.iter().map(|w| w.currency.code()).collect();
     let users: Vec<i64> = batch.totals.keys().map(|(user_id, _)| *user_id).collect();
     let currencies: Vec<&str> = batch.totals.keys().map(|(_, code)| code.code()).collect();
+    let mut session = pool.lend().await?;
     let (moved, _): (i64, String) = sqlx::query_as(APPEND)
         .bind(from)
         .bind(to)
@@ -69,7 +71,8 @@ pub(super) async fn append(pool: &PgPool, from: i64, to: i64, batch: &Batch) -> 
         .bind(sums(|totals| totals.sent))
         .bind(sums(|totals| totals.received))
         .bind(sums(|totals| totals.withdrawal))
-        .fetch_one(pool)
+        .fetch_one(&mut *session)
         .await?;
+    session.commit().await?;
     Ok(moved == 1)
 }

@@ -7,7 +7,7 @@ use api_error::ApiError;
 use futures_util::future::try_join_all;
 use store::sqlx;
 use store::sqlx::sqlite::SqlitePool;
-use store::{Database, Together};
+use store::{Database, Together, on_read};
 
 /// Users whose versions are read at once at most.
 const TOGETHER_MAX: usize = 512;
@@ -37,13 +37,11 @@ impl Versions {
         Versions(Together::new(TOGETHER_MAX, move |users| {
             let database = database.clone();
             async move {
-                let versions = match &database {
-                    Database::Postgres(pool) => {
-                        let versions = sqlx::query_as(OF_USERS).bind(users);
-                        versions.fetch_all(pool).await?
-                    }
-                    Database::Sqlite(pools) => of_each(&pools.read, users).await?,
-                };
+                let versions = on_read!(
+                    &database,
+                    postgres pool => sqlx::query_as(OF_USERS).bind(&users).fetch_all(pool).await,
+                    sqlite pool => of_each(pool, &users).await
+                )?;
                 let known = versions.into_iter();
                 let known = known.filter_map(|(user, version)| Some((user, Version(version?))));
                 Ok::<HashMap<_, _>, sqlx::Error>(known.collect())
@@ -55,7 +53,7 @@ impl Versions {
     pub(crate) async fn read(&self, user_id: i64) -> Result<Option<Version>, ApiError> {
         // Why not is logged where it is read.
         let version = self.0.get(user_id).await;
-        version.map_err(|_| ApiError::unavailable("The database does not answer"))
+        version.map_err(ApiError::from)
     }
 }
 
@@ -66,12 +64,12 @@ const OF_USERS: &str = concat!(
 );
 
 /// SQLite's queries have no way to go: one for each user, one beside the other.
-async fn of_each(pool: &SqlitePool, users: Vec<i64>) -> sqlx::Result<Vec<(i64, Option<i64>)>> {
-    let one = async |user| {
+async fn of_each(pool: &SqlitePool, users: &[i64]) -> sqlx::Result<Vec<(i64, Option<i64>)>> {
+    let one = async |user: i64| {
         let version = of_user(pool, user).await?;
         Ok((user, version.map(|Version(entries)| entries)))
     };
-    try_join_all(users.into_iter().map(one)).await
+    try_join_all(users.iter().copied().map(one)).await
 }
 
 /// The version of one user on SQLite.

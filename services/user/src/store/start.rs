@@ -18,12 +18,14 @@ impl Store {
     pub(crate) async fn add_first_users(&self, users: &[NewUser<'_>]) -> Result<(), Error> {
         // PostgreSQL counts ids apart from the table: first they are put out of the way, then they are used.
         if let Database::Postgres(pool) = &self.database {
+            let mut session = pool.lend().await?;
             sqlx::query(
                 "select setval(pg_get_serial_sequence('users', 'id'), greatest($1, (select last_value from users_id_seq)))",
             )
             .bind(i64::try_from(users.len()).unwrap_or(i64::MAX))
-            .execute(pool)
+            .execute(&mut *session)
             .await?;
+            session.commit().await?;
         }
         in_transaction!(&self.database, tx => {
             for (id, user) in (1_i64..).zip(users) {

@@ -183,6 +183,8 @@ pub enum Refusal {
     WalletExists,
     /// The user is gone.
     UserClosed,
+    /// The database does not take a value of it.
+    NotStorable,
 }
 
 /// One entry of the log. Entries are numbered without gaps, in the order of their commits.

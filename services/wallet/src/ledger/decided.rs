@@ -39,11 +39,12 @@ impl Decided {
     }
 }
 
-/// Decides every order that has no outcome yet, one after the other.
+/// Decides the orders that have no outcome yet, one after the other, so many at most.
 pub(super) fn decide(
     books: &Books,
     orders: &[Order],
     outcomes: &[Option<Outcome>],
+    most: usize,
     now: i64,
     blind: Blind,
 ) -> Decided {
@@ -52,10 +53,8 @@ pub(super) fn decide(
     let mut repeated = Vec::new();
     let mut unconfirmed = Vec::new();
     let mut rows_by_key: HashMap<Uuid, usize> = HashMap::with_capacity(orders.len());
-    for (index, order) in orders.iter().enumerate() {
-        if outcomes[index].is_some() {
-            continue;
-        }
+    let open = orders.iter().enumerate().filter(|(index, _)| outcomes[*index].is_none());
+    for (index, order) in open.take(most) {
         if let Some(row) = rows_by_key.get(&order.key) {
             repeated.push((index, *row));
             continue;

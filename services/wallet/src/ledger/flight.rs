@@ -85,11 +85,12 @@ impl Flight {
             match self.commit(&runway, staged, &batch).await {
                 Ok(Committed::Done) => self.is_durable(&runway, &batch),
                 Ok(not_done) => return self.come_to_nothing(Some(not_done)),
+                // Which of them it was is found out one part after the other.
+                Err(error) if error.is_of_an_order() => {
+                    return self.come_to_nothing(Some(Committed::KeyTaken));
+                }
                 Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a commit failed, and may have happened"
-                    );
+                    error.tell("a commit failed, and may have happened");
                     let _ = self.after.send(false);
                     return Landing::Uncertain(self.served);
                 }

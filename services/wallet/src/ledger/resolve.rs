@@ -21,18 +21,31 @@ impl Writer {
         let deadline = Instant::now() + self.patience;
         loop {
             match self.attempt(&mut served).await {
-                Ok(()) => return served.finish(Ok(())),
+                Ok(()) => {
+                    self.is_away = false;
+                    return served.finish(Ok(()));
+                }
                 // The books are gone with the failed attempt: what the database holds is uncertain, or far ahead.
                 Err(StoreError::Behind) => {}
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the ledger's database failed"
-                    );
-                    if Instant::now() >= deadline {
-                        return served.finish(Err(LedgerError::Unavailable));
+                Err(error) if error.is_of_an_order() => {
+                    if served.together_max == 1 {
+                        error.tell("an order cannot be kept, and is refused");
                     }
-                    tokio::time::sleep(RETRY_EVERY).await;
+                    served.narrow_down();
+                }
+                Err(error) => {
+                    error.tell("the ledger's database failed");
+                    match error.fault() {
+                        // It would not be written a moment later either.
+                        Some(fault) if fault.is_of_writes() => {
+                            return served.finish(Err(LedgerError::CannotWrite(fault)));
+                        }
+                        _ if self.is_away || Instant::now() >= deadline => {
+                            self.is_away = true;
+                            return served.finish(Err(LedgerError::Unavailable));
+                        }
+                        _ => tokio::time::sleep(RETRY_EVERY).await,
+                    }
                 }
             }
         }
@@ -42,7 +55,10 @@ impl Writer {
     async fn attempt(&mut self, served: &mut Served) -> Result<(), StoreError> {
         let look_keys_up = std::mem::take(&mut served.look_keys_up);
         let Served {
-            orders, outcomes, ..
+            orders,
+            outcomes,
+            together_max,
+            ..
         } = served;
         let (mut books, look_keys_up) = match self.books.take() {
             Some(books) => (books, look_keys_up),
@@ -56,23 +72,27 @@ impl Writer {
         }
         self.look_up(&mut books, orders).await?;
         while outcomes.iter().any(Option::is_none) {
-            self.round(&mut books, orders, outcomes).await?;
+            self.round(&mut books, orders, outcomes, *together_max)
+                .await?;
+            *together_max = together_max.saturating_mul(2);
         }
         self.books = Some(books);
         Ok(())
     }
 
-    /// One round: decide what is open, commit what is accepted, confirm what is refused.
+    /// One round: decide what is open, so many orders at most, commit what is accepted, confirm what is refused.
     async fn round(
         &mut self,
         books: &mut Books,
         orders: &[Order],
         outcomes: &mut [Option<Outcome>],
+        together_max: usize,
     ) -> Result<(), StoreError> {
         let mut decided = decide(
             books,
             orders,
             outcomes,
+            together_max,
             self.clock.now().micros(),
             self.entropy.bytes16(),
         );

@@ -1,7 +1,7 @@
 //! Calls that are served together.
 
 use tokio::sync::oneshot;
-use wallet_api::{Order, Outcome};
+use wallet_api::{Order, Outcome, Refusal};
 
 use super::LedgerError;
 
@@ -36,6 +36,8 @@ pub(super) struct Served {
     pub(super) outcomes: Vec<Option<Outcome>>,
     /// Whether some of their keys may be in the log.
     pub(super) look_keys_up: bool,
+    /// How many orders are decided and committed at once at most.
+    pub(super) together_max: usize,
 }
 
 impl Served {
@@ -55,6 +57,21 @@ impl Served {
             orders,
             outcomes,
             look_keys_up: false,
+            together_max: usize::MAX,
+        }
+    }
+
+    /// The database refused a part of them for what one of them says: it is looked for in half of that part, and refused when it is
+    /// alone.
+    pub(super) fn narrow_down(&mut self) {
+        let mut open = self.outcomes.iter_mut().filter(|outcome| outcome.is_none());
+        if self.together_max > 1 {
+            let count = open.count();
+            self.together_max = (self.together_max.min(count) / 2).max(1);
+        } else if let Some(outcome) = open.next() {
+            *outcome = Some(Outcome::Refused {
+                reason: Refusal::NotStorable,
+            });
         }
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Writer {
     pub(super) metrics: LedgerMetrics,
     pub(super) tail: Arc<Tail>,
     pub(super) patience: Duration,
+    /// Whether the patience with the database was in vain: who waits since then has waited long enough.
+    pub(super) is_away: bool,
     pub(super) passing_on: PassingOn,
     /// `None` until the head was read, and after a failure that leaves it uncertain.
     pub(super) books: Option<Books>,
@@ -132,17 +134,14 @@ impl Writer {
             books.forget_beyond(REMEMBERED_MAX);
         }
         if let Err(error) = self.look_up(&mut books, &served.orders).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "accounts cannot be looked up"
-            );
+            error.tell("accounts cannot be looked up");
             self.books = Some(books);
             self.land_all().await;
             return self.serve(served).await;
         }
         let now = self.clock.now().micros();
         let blind = self.entropy.bytes16();
-        let decided = decide(&books, &served.orders, &served.outcomes, now, blind);
+        let decided = decide(&books, &served.orders, &served.outcomes, usize::MAX, now, blind);
         let undo = decided.batch.as_ref().map(|batch| books.merge(batch));
         let keys = served.orders.iter().map(|order| order.key).collect();
         let (after, committed) = oneshot::channel();

@@ -13,7 +13,7 @@ use wallet_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempoten
 use super::Wallets;
 use super::wire::{
     AmountRequest, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet, WalletBody,
-    WalletsBody, not_found, refused, unauthorized, unreadable, user_unverified,
+    WalletsBody, not_found, refused, unauthorized, user_unverified,
 };
 use crate::domain::Account;
 
@@ -28,7 +28,7 @@ pub(super) async fn list(
         .accounts_of
         .get(caller.user_id.0)
         .await
-        .map_err(unreadable)?;
+        ?;
     let wallets = accounts.iter().flatten().filter_map(Wallet::of).collect();
     Ok(Json(WalletsBody { wallets }))
 }
@@ -251,7 +251,7 @@ impl Wallets {
     }
 
     async fn account(&self, id: i64) -> Result<Account, ApiError> {
-        let account = self.accounts.get(id).await.map_err(unreadable)?;
+        let account = self.accounts.get(id).await?;
         account
             .filter(|account| account.user_id.is_some())
             .ok_or_else(not_found)

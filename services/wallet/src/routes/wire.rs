@@ -4,7 +4,7 @@ use api_error::ApiError;
 use http_server::Field;
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
-use store::Unreadable;
+use store::Fault;
 use utoipa::ToSchema;
 use wallet_api::{Refusal, WalletStatus};
 
@@ -186,6 +186,7 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
             ApiError::bad_request("User already has a wallet", "wallet_exists")
         }
         Refusal::UserClosed => user_unverified(),
+        Refusal::NotStorable => Fault::Value.into(),
     }
 }
 
@@ -203,6 +204,7 @@ impl From<LedgerError> for ApiError {
             )
             .message("Too many requests wait; nothing was done")
             .retry_after(1),
+            LedgerError::CannotWrite(fault) => fault.into(),
             LedgerError::Unavailable => ApiError::unavailable(
                 "The ledger cannot be reached; whether it was done is unknown, and a repeat with the same Idempotency-Key is safe",
             ),
@@ -210,13 +212,12 @@ impl From<LedgerError> for ApiError {
     }
 }
 
-/// What it was is logged where it happened.
-pub(super) fn unreadable(_: Unreadable) -> ApiError {
-    ApiError::unavailable("The ledger cannot be read now")
-}
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
+        if let StoreError::Database(error) = &error {
+            return store::answer(error);
+        }
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "the ledger could not be read"

@@ -1,8 +1,9 @@
 //! What only PostgreSQL does this way: arrays as parameters, the whole batch as one statement, or as two halves, of which the first
 //! overlaps with the batch before.
 
-use store::sqlx::postgres::{PgArguments, PgPool};
-use store::sqlx::{self, Postgres, Row as _, Transaction};
+use store::sqlx::postgres::PgArguments;
+use store::sqlx::{self, Postgres, Row as _};
+use store::{Lent, PostgresPool, Session};
 use uuid::Uuid;
 use wallet_api::Event;
 
@@ -97,43 +98,49 @@ const SETTLE: &str = concat!(
 
 /// Begins a batch that waits for the one before it. What is in its way is another process's, which may be waiting for this one's
 /// next batch: that is no deadlock that the database could see, so nobody waits for long.
-const BEGIN: &str = "begin; set local lock_timeout = '250ms'";
+const WITHOUT_LONG_WAITS: &str = "set local lock_timeout = '250ms'";
 
 /// A query, whose parameters are bound one after the other.
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 /// `false` when the head is elsewhere.
-pub(super) async fn commit(pool: &PgPool, batch: &Batch, writer: &str) -> Result<bool, StoreError> {
+pub(super) async fn commit(
+    pool: &PostgresPool,
+    batch: &Batch,
+    writer: &str,
+) -> Result<bool, StoreError> {
     let head = &batch.head;
     let query = bind_rows(sqlx::query(COMMIT), batch)
         .bind(head.wallets)
         .bind(head.payments)
         .bind(writer);
+    let mut session = pool.lend().await?;
     let moved: i64 = bind_changes(query, batch)
-        .fetch_one(pool)
+        .fetch_one(&mut *session)
         .await?
         .try_get(0)?;
+    session.commit().await?;
     Ok(moved == 1)
 }
 
 /// A batch whose rows are written, in a transaction that is open.
 pub(super) struct StagedBatch {
-    transaction: Transaction<'static, Postgres>,
+    session: Session<Postgres>,
     writer: String,
 }
 
 /// Writes the rows of a batch, for its other half to follow.
 pub(super) async fn stage(
-    pool: &PgPool,
+    pool: &PostgresPool,
     batch: &Batch,
     writer: &str,
 ) -> Result<StagedBatch, StoreError> {
-    let mut transaction = pool.begin_with(BEGIN).await?;
+    let mut session = pool.begin_with("", WITHOUT_LONG_WAITS).await?;
     bind_rows(sqlx::query(STAGE), batch)
-        .execute(&mut *transaction)
+        .execute(&mut *session)
         .await?;
     Ok(StagedBatch {
-        transaction,
+        session,
         writer: writer.to_owned(),
     })
 }
@@ -151,12 +158,12 @@ impl Staged for StagedBatch {
             .bind(head.payments)
             .bind(&self.writer);
         let query = bind_changes(query, batch);
-        let row = query.fetch_one(&mut *self.transaction).await?;
+        let row = query.fetch_one(&mut *self.session).await?;
         if row.try_get::<i64, _>(0)? == 0 {
-            self.transaction.rollback().await?;
+            self.session.rollback().await?;
             return Ok(Committed::HeadMoved);
         }
-        self.transaction.commit().await?;
+        self.session.commit().await?;
         Ok(Committed::Done)
     }
 }
@@ -270,42 +277,42 @@ impl Happened {
     }
 }
 
-pub(super) async fn accounts(pool: &PgPool, ids: &[i64]) -> sqlx::Result<Vec<AccountColumns>> {
+pub(super) async fn accounts(connection: &mut Lent<Postgres>, ids: &[i64]) -> sqlx::Result<Vec<AccountColumns>> {
     sqlx::query_as("select id, user_id, balance, currency, status from accounts where id = any($1)")
         .bind(ids)
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
 }
 
 pub(super) async fn accounts_at_head(
-    pool: &PgPool,
+    connection: &mut Lent<Postgres>,
     ids: &[i64],
 ) -> sqlx::Result<Vec<StandingColumns>> {
     sqlx::query_as(standing!("a.id = any($1)"))
         .bind(ids)
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
 }
 
 pub(super) async fn accounts_of(
-    pool: &PgPool,
+    connection: &mut Lent<Postgres>,
     users: &[i64],
 ) -> sqlx::Result<(Vec<AccountColumns>, Vec<i64>)> {
     // Closed users first: who is closed in between has no account yet that the second look-up would miss.
     let closed = sqlx::query_scalar("select user_id from closed_users where user_id = any($1)")
         .bind(users)
-        .fetch_all(pool)
+        .fetch_all(&mut *connection)
         .await?;
     let accounts = sqlx::query_as(
         "select id, user_id, balance, currency, status from accounts where user_id = any($1)",
     )
     .bind(users)
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     Ok((accounts, closed))
 }
 
-pub(super) async fn find(pool: &PgPool, keys: &[Uuid]) -> sqlx::Result<Vec<LogColumns>> {
+pub(super) async fn find(connection: &mut Lent<Postgres>, keys: &[Uuid]) -> sqlx::Result<Vec<LogColumns>> {
     sqlx::query_as(
         "select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
          from transfers where key = any($1)
@@ -314,6 +321,6 @@ pub(super) async fn find(pool: &PgPool, keys: &[Uuid]) -> sqlx::Result<Vec<LogCo
          from account_events where key = any($1)",
     )
     .bind(keys)
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await
 }

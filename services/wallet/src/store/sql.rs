@@ -88,8 +88,8 @@ impl LedgerStore for SqlStore {
         let columns: HeadColumns = on_read!(&self.database, pool => {
             sqlx::query_as("select seq, wallets, payments, at, hash from ledger_head where id = 0")
                 .fetch_one(pool)
-                .await?
-        });
+                .await
+        })?;
         codec::head(columns)
     }
 
@@ -97,24 +97,26 @@ impl LedgerStore for SqlStore {
         let writer: String = on_read!(&self.database, pool => {
             sqlx::query_scalar("select writer from ledger_head where id = 0")
                 .fetch_one(pool)
-                .await?
-        });
+                .await
+        })?;
         Ok(Some(writer).filter(|url| !url.is_empty()))
     }
 
     async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError> {
-        let rows = match &self.database {
-            Database::Postgres(pool) => postgres::accounts(pool, ids).await?,
-            Database::Sqlite(pools) => sqlite::accounts(&pools.read, ids).await?,
-        };
+        let rows = on_read!(
+            &self.database,
+            postgres pool => postgres::accounts(pool, ids).await,
+            sqlite pool => sqlite::accounts(pool, ids).await
+        )?;
         rows.into_iter().map(codec::account).collect()
     }
 
     async fn accounts_of(&self, users: &[i64]) -> Result<(Vec<Account>, Vec<i64>), StoreError> {
-        let (rows, closed) = match &self.database {
-            Database::Postgres(pool) => postgres::accounts_of(pool, users).await?,
-            Database::Sqlite(pools) => sqlite::accounts_of(&pools.read, users).await?,
-        };
+        let (rows, closed) = on_read!(
+            &self.database,
+            postgres pool => postgres::accounts_of(pool, users).await,
+            sqlite pool => sqlite::accounts_of(pool, users).await
+        )?;
         let accounts: Result<_, _> = rows.into_iter().map(codec::account).collect();
         Ok((accounts?, closed))
     }
@@ -122,7 +124,7 @@ impl LedgerStore for SqlStore {
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
         let result = match &self.database {
             Database::Postgres(pool) => postgres::commit(pool, batch, &self.writer).await,
-            Database::Sqlite(pools) => sqlite::commit(&pools.write, batch, &self.writer).await,
+            Database::Sqlite(pools) => sqlite::commit(pools, batch, &self.writer).await,
         };
         match result {
             Ok(true) => Ok(Committed::Done),
@@ -148,10 +150,11 @@ impl LedgerStore for SqlStore {
     }
 
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {
-        let rows = match &self.database {
-            Database::Postgres(pool) => postgres::find(pool, keys).await?,
-            Database::Sqlite(pools) => sqlite::find(&pools.read, keys).await?,
-        };
+        let rows = on_read!(
+            &self.database,
+            postgres pool => postgres::find(pool, keys).await,
+            sqlite pool => sqlite::find(pool, keys).await
+        )?;
         // The head is read second: if it is where the caller knows it, nothing was committed that the look-up missed.
         let head = self.head().await?;
         Ok((head.seq, self.decode(rows).await?))
@@ -159,8 +162,8 @@ impl LedgerStore for SqlStore {
 
     async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError> {
         let rows: Vec<LogColumns> = on_read!(&self.database, pool => {
-            sqlx::query_as(LOG).bind(after).bind(limit).fetch_all(pool).await?
-        });
+            sqlx::query_as(LOG).bind(after).bind(limit).fetch_all(pool).await
+        })?;
         self.decode(rows).await
     }
 
@@ -172,42 +175,54 @@ impl LedgerStore for SqlStore {
             .bind(after)
             .bind(limit)
             .fetch_all(pool)
-            .await?
-        });
+            .await
+        })?;
         rows.into_iter().map(codec::batch).collect()
     }
 
     async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError> {
-        codec::standing(match &self.database {
-            Database::Postgres(pool) => postgres::accounts_at_head(pool, ids).await?,
-            Database::Sqlite(pools) => sqlite::accounts_at_head(&pools.read, ids).await?,
-        })
+        codec::standing(on_read!(
+            &self.database,
+            postgres pool => postgres::accounts_at_head(pool, ids).await,
+            sqlite pool => sqlite::accounts_at_head(pool, ids).await
+        )?)
     }
 
     async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
-        let begin = match &self.database {
-            Database::Postgres(_) => "begin isolation level repeatable read, read only",
-            Database::Sqlite(_) => "begin",
-        };
-        on_read!(&self.database, pool => {
-            let mut snapshot = pool.begin_with(begin).await?;
-            let mut sums = codec::Sums::default();
-            while let Some(after) = sums.after(SUMMED_AT_ONCE) {
-                let started = Instant::now();
-                let part: Vec<codec::SumColumns> =
-                    sqlx::query_as(SUMS).bind(after).bind(SUMMED_AT_ONCE).fetch_all(&mut *snapshot).await?;
-                sums.add(part)?;
-                tokio::time::sleep(started.elapsed()).await;
+        macro_rules! sum_up {
+            ($snapshot:ident) => {{
+                let mut sums = codec::Sums::default();
+                while let Some(after) = sums.after(SUMMED_AT_ONCE) {
+                    let started = Instant::now();
+                    let part: Vec<codec::SumColumns> = sqlx::query_as(SUMS)
+                        .bind(after)
+                        .bind(SUMMED_AT_ONCE)
+                        .fetch_all(&mut *$snapshot)
+                        .await?;
+                    sums.add(part)?;
+                    tokio::time::sleep(started.elapsed()).await;
+                }
+                $snapshot.rollback().await?;
+                Ok(sums.finish())
+            }};
+        }
+        match &self.database {
+            Database::Postgres(pool) => {
+                let modes = "isolation level repeatable read, read only";
+                let mut snapshot = pool.begin_with(modes, "").await?;
+                sum_up!(snapshot)
             }
-            snapshot.rollback().await?;
-            Ok(sums.finish())
-        })
+            Database::Sqlite(pools) => {
+                let mut snapshot = pools.read.begin().await?;
+                sum_up!(snapshot)
+            }
+        }
     }
 
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
         codec::standing(on_read!(&self.database, pool => {
-            sqlx::query_as(standing!("true")).fetch_all(pool).await?
-        }))
+            sqlx::query_as(standing!("true")).fetch_all(pool).await
+        })?)
     }
 }
 
@@ -238,7 +253,7 @@ mod tests {
             let Database::Postgres(pool) = &database else {
                 continue;
             };
-            let mut connection = pool.acquire().await.unwrap();
+            let mut connection = pool.lend().await.unwrap();
             connection
                 .execute(
                     "insert into transfers select n, 1, 2, 1, 1, 1, null, 1, gen_random_uuid(), 1, null

@@ -1,6 +1,7 @@
 //! What only SQLite does this way: lists as JSON, and a batch as a few statements in one transaction.
 
 use serde_json::{Value, json};
+use store::SqlitePools;
 use store::sqlx::{self, SqlitePool};
 use uuid::Uuid;
 use wallet_api::Event;
@@ -27,11 +28,11 @@ const HAPPEN: &str = "
 
 /// `false` when the head is elsewhere.
 pub(super) async fn commit(
-    pool: &SqlitePool,
+    pools: &SqlitePools,
     batch: &Batch,
     writer: &str,
 ) -> Result<bool, StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut tx = pools.begin().await?;
     let head = &batch.head;
     let moved = sqlx::query(
         "update ledger_head set seq = $2, wallets = $3, payments = $4, at = $5, hash = $6, writer = $7 where id = 0 and seq = $1",
@@ -88,7 +89,7 @@ pub(super) async fn commit(
 }
 
 async fn execute(
-    tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+    tx: &mut store::Session<sqlx::Sqlite>,
     statement: &'static str,
     rows: Vec<Value>,
     at: i64,
