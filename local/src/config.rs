@@ -18,6 +18,9 @@ pub struct Config {
     /// A PostgreSQL to use instead of SQLite in the folder; each service has a schema of its own there
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true, value_parser = postgres_url)]
     pub database_url: Option<String>,
+    /// Seconds that the start waits for a PostgreSQL that is not there yet
+    #[arg(long = "database-wait", env = "DATABASE_WAIT", default_value_t = 60)]
+    pub database_wait_s: u64,
     /// The address to listen on
     #[arg(long, env = "BIND", default_value = "127.0.0.1", value_parser = settings::bind_address)]
     pub bind: IpAddr,
@@ -65,6 +68,7 @@ impl Config {
         Config {
             data_dir: data_dir.into(),
             database_url: None,
+            database_wait_s: 60,
             bind: [127, 0, 0, 1].into(),
             ports: Ports {
                 gateway_port: 0,

@@ -44,6 +44,7 @@ pub(crate) fn log_of(database: &Path) -> PathBuf {
 pub struct Home {
     folder: PathBuf,
     database_url: Option<String>,
+    database_wait_s: u64,
     apart: ServiceDatabases,
     read_only: bool,
 }
@@ -58,6 +59,7 @@ impl Home {
         Home {
             folder: config.data_dir.clone(),
             database_url: config.database_url.clone(),
+            database_wait_s: config.database_wait_s,
             apart: ServiceDatabases::default(),
             read_only: false,
         }
@@ -118,6 +120,7 @@ impl Home {
         match &self.database_url {
             Some(url) => DatabaseConfig {
                 max_connections: CONNECTIONS,
+                wait_s: self.database_wait_s,
                 ..DatabaseConfig::at(url).in_schema(service)
             },
             None => DatabaseConfig {

@@ -135,7 +135,11 @@ async fn serve(
     let stop = http_server::stop_signal()?;
     let (home, demo) = (Home::new(&config), config.has_demo_data());
     let audit = greeting::audit_command(&config);
-    let bank = Bank::start(config, Clock::system(), Entropy::system()).await?;
+    let bank = tokio::select! {
+        started = Bank::start(config, Clock::system(), Entropy::system()) => started?,
+        // Nothing serves yet: it may be waiting for its database.
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
     // A greeting that nobody reads, such as one into a closed pipe, is no reason to end, or to end in another order.
     let _ = greeting::greet(&bank, &home, demo, &audit);
     stop.cancelled().await;

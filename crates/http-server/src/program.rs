@@ -47,7 +47,7 @@ enum Command<C: Args, M: Args> {
     /// Serve until SIGTERM
     Serve(Box<ServeArgs<C>>),
     /// Bring the database's schema to this version's, and end
-    Migrate(M),
+    Migrate(Box<MigrateArgs<M>>),
     /// Ask the server on this machine whether it is ready; exit 1 if not
     Healthcheck(ListenConfig),
 }
@@ -79,6 +79,15 @@ struct ServeArgs<C: Args> {
     telemetry: TelemetryConfig,
 }
 
+#[derive(Args)]
+struct MigrateArgs<M: Args> {
+    #[command(flatten)]
+    config: M,
+    // It waits for its database, and says for whom, and what it did then.
+    #[command(flatten)]
+    telemetry: TelemetryConfig,
+}
+
 /// The `migrate` of a service that has no database.
 #[derive(Args, Debug)]
 pub struct NothingToMigrate {}
@@ -94,7 +103,10 @@ impl<C: Args + Settings, M: Args + Settings> Settings for Cli<C, M> {
                 args.http.check_call(args.config.call_timeout(), found);
                 args.telemetry.check(found);
             }
-            Command::Migrate(args) => args.check(found),
+            Command::Migrate(args) => {
+                args.config.check(found);
+                args.telemetry.check(found);
+            }
             Command::Healthcheck(_) => {}
         }
     }
@@ -149,7 +161,10 @@ impl Program {
         self.block_on(async {
             match cli.command {
                 Command::Serve(args) => self.serve(*args, hints, build).await,
-                Command::Migrate(args) => migrate(args).await,
+                Command::Migrate(args) => {
+                    let _telemetry = telemetry::init(self.name, &args.telemetry)?;
+                    migrate(args.config).await
+                }
                 Command::Healthcheck(args) => healthcheck(self.address(&args)).await,
             }
         })

@@ -114,7 +114,12 @@ impl Condition {
             self.0.is_well.store(true, Ordering::Relaxed);
             let lasted_s = over.since.elapsed().as_secs();
             let failures = over.failures;
-            tracing::info!(lasted_s, failures, "the database serves again: {}", self.0.name);
+            tracing::info!(
+                lasted_s,
+                failures,
+                "the database serves again: {}",
+                self.0.name
+            );
         }
     }
 
@@ -126,12 +131,12 @@ impl Condition {
 /// How the log begins a line about it.
 fn said(fault: Fault) -> &'static str {
     match fault {
-        Fault::Away => "waiting for the database",
+        Fault::Away | Fault::Busy => "waiting for the database",
         Fault::Full => "the disk is full",
         Fault::ReadOnly => "the database is read-only",
         Fault::Unwritable => "the database cannot be written",
         Fault::Unfit => "the database cannot be used",
-        Fault::Busy | Fault::Value | Fault::Other => "the database failed",
+        Fault::Value | Fault::Other => "the database failed",
     }
 }
 
@@ -156,7 +161,9 @@ mod tests {
         condition.written();
         assert_eq!(condition.fault(), Some(Fault::Full));
         if let Some(outage) = &mut *condition.outage() {
-            outage.last_failure = Instant::now().checked_sub(QUIET_AFTER_FAILURE).unwrap_or_else(Instant::now);
+            outage.last_failure = Instant::now()
+                .checked_sub(QUIET_AFTER_FAILURE)
+                .unwrap_or_else(Instant::now);
         }
         condition.answered();
         assert_eq!(condition.fault(), Some(Fault::Full));

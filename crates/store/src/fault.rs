@@ -56,7 +56,9 @@ impl Fault {
     pub fn of(error: &sqlx::Error) -> Fault {
         match error {
             sqlx::Error::Io(error) => {
-                let unusable = error.get_ref().and_then(|error| error.downcast_ref::<Unusable>());
+                let unusable = error
+                    .get_ref()
+                    .and_then(|error| error.downcast_ref::<Unusable>());
                 unusable.map_or(Fault::Away, |unusable| unusable.fault)
             }
             sqlx::Error::Database(error) => match error.code() {
@@ -142,7 +144,9 @@ pub fn answer(error: &sqlx::Error) -> ApiError {
     let fault = Fault::of(error);
     match fault {
         Fault::Other => tracing::error!(error = cause(error), "a statement failed"),
-        Fault::Busy | Fault::Value => tracing::warn!(error = cause(error), "a statement was refused"),
+        Fault::Busy | Fault::Value => {
+            tracing::warn!(error = cause(error), "a statement was refused")
+        }
         Fault::Away | Fault::Full | Fault::ReadOnly | Fault::Unwritable | Fault::Unfit => {}
     }
     fault.into()
@@ -172,7 +176,11 @@ pub fn cause(error: &sqlx::Error) -> String {
                 let said = error.to_string();
                 match said.split_once("failed to lookup address information: ") {
                     Some((_, why)) => format!("the host name is not known ({why})"),
-                    None => said.split(" (os error").next().unwrap_or_default().to_owned(),
+                    None => said
+                        .split(" (os error")
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
                 }
             }
         },

@@ -159,7 +159,8 @@ impl Database {
                 "select exists (select 1 from sqlite_master where name = '_sqlx_migrations')"
             }
         };
-        let is_there: bool = on_read!(self, pool => sqlx::query_scalar(is_there).fetch_one(pool).await)?;
+        let is_there: bool =
+            on_read!(self, pool => sqlx::query_scalar(is_there).fetch_one(pool).await)?;
         if !is_there {
             return Ok(None);
         }

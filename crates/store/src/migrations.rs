@@ -83,7 +83,10 @@ pub(crate) async fn on_postgres(
     }
     let mut done = 0_usize;
     for migration in migrator.iter() {
-        match applied.iter().find(|(version, _)| *version == migration.version) {
+        match applied
+            .iter()
+            .find(|(version, _)| *version == migration.version)
+        {
             Some((_, checksum)) if **checksum == *migration.checksum => {}
             Some(_) => bail!(
                 "step {} of the schema was another one when it was carried out: these may be another service's tables",
@@ -99,7 +102,10 @@ pub(crate) async fn on_postgres(
         }
     }
     if !is_there(&mut session, "storage_probe").await? {
-        sqlx::raw_sql(PROBE).execute(&mut *session).await.map_err(plainly)?;
+        sqlx::raw_sql(PROBE)
+            .execute(&mut *session)
+            .await
+            .map_err(plainly)?;
     }
     session.commit().await.map_err(plainly)?;
     let version = migrator.iter().map(|step| step.version).max().unwrap_or(0);
@@ -116,11 +122,12 @@ async fn make_schema(
     quoted: &str,
 ) -> anyhow::Result<()> {
     let schema = quoted.trim_matches('"');
-    let is_there: bool = sqlx::query_scalar("select exists (select from pg_namespace where nspname = $1)")
-        .bind(schema)
-        .fetch_one(&mut **session)
-        .await
-        .map_err(plainly)?;
+    let is_there: bool =
+        sqlx::query_scalar("select exists (select from pg_namespace where nspname = $1)")
+            .bind(schema)
+            .fetch_one(&mut **session)
+            .await
+            .map_err(plainly)?;
     let role = pool.server().role();
     if !is_there {
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create schema {quoted}")))
@@ -137,7 +144,9 @@ async fn make_schema(
         .await
         .map_err(plainly)?;
     if !may_use {
-        bail!("the schema {quoted} belongs to somebody else, and the role \"{role}\" may not use it");
+        bail!(
+            "the schema {quoted} belongs to somebody else, and the role \"{role}\" may not use it"
+        );
     }
     Ok(())
 }
@@ -175,7 +184,9 @@ async fn is_there(session: &mut Session<Postgres>, table: &str) -> anyhow::Resul
 }
 
 async fn apply(session: &mut Session<Postgres>, migration: &Migration) -> sqlx::Result<()> {
-    sqlx::raw_sql(migration.sql.clone()).execute(&mut **session).await?;
+    sqlx::raw_sql(migration.sql.clone())
+        .execute(&mut **session)
+        .await?;
     sqlx::query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time) values ($1, $2, true, $3, 0)",
     )

@@ -210,7 +210,12 @@ impl PostgresPool {
         if self.way().await? == POOLED {
             return self.begin().await;
         }
-        let connection = self.0.pool.acquire().await.inspect_err(|error| self.0.watch.failed(error))?;
+        let connection = self
+            .0
+            .pool
+            .acquire()
+            .await
+            .inspect_err(|error| self.0.watch.failed(error))?;
         Ok(Session::plain(connection, self.0.watch.clone()))
     }
 
@@ -234,7 +239,9 @@ impl PostgresPool {
             let begun = self.0.pool.begin_with(AssertSqlSafe(begin)).await;
             let watch = self.0.watch.clone();
             match begun {
-                Ok(transaction) => return Ok(Session::transaction(transaction, keeps_names, watch)),
+                Ok(transaction) => {
+                    return Ok(Session::transaction(transaction, keeps_names, watch));
+                }
                 Err(error) => {
                     watch.failed(&error);
                     if !repeats.is_worth_it(&error) {
@@ -335,7 +342,12 @@ impl PostgresPool {
 impl Shared {
     /// Options of a connection that brings its settings along.
     fn direct(&self, mark: &str) -> PgConnectOptions {
-        let options = self.server.options.clone().options(SETTINGS).options([(MARK, mark)]);
+        let options = self
+            .server
+            .options
+            .clone()
+            .options(SETTINGS)
+            .options([(MARK, mark)]);
         match &self.schema {
             Some(schema) => options.options([("search_path", schema)]),
             None => options,
@@ -377,15 +389,18 @@ impl Shared {
             POOLED
         };
         if way == POOLED {
-            let begin = format!("begin; {}rollback", self.local_settings());
-            sqlx::raw_sql(AssertSqlSafe(begin))
-                .execute(&mut connection)
+            // Two messages: a pooler that has no transactions only notices one that stays open.
+            let begin = format!("begin; {}", self.local_settings());
+            let transaction = connection.begin_with(AssertSqlSafe(begin)).await;
+            transaction
+                .map_err(fails)?
+                .rollback()
                 .await
                 .map_err(fails)?;
         }
         reach::judge(&self.server, &row)?;
-        // Nobody waits for the server to say good-bye.
-        drop(connection);
+        // What was asked is answered; a connection that does not end in order does no harm.
+        let _ = connection.close().await;
         Ok(way)
     }
 }

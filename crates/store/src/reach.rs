@@ -33,7 +33,11 @@ impl Server {
 
     /// What it is called in messages.
     pub(crate) fn name(&self) -> String {
-        format!("PostgreSQL at {}, database \"{}\"", self.place(), self.database())
+        format!(
+            "PostgreSQL at {}, database \"{}\"",
+            self.place(),
+            self.database()
+        )
     }
 
     fn place(&self) -> String {
@@ -49,7 +53,9 @@ impl Server {
 
     fn database(&self) -> &str {
         let options = &self.options;
-        options.get_database().unwrap_or_else(|| options.get_username())
+        options
+            .get_database()
+            .unwrap_or_else(|| options.get_username())
     }
 
     /// The role that connects.
@@ -107,7 +113,9 @@ pub(crate) fn cannot_connect(server: &Server, error: sqlx::Error) -> Unusable {
         (_, Some("57P03" | "57P01" | "57P02")) => (Fault::Away, true),
         // What a pooler says while its server is away.
         (_, Some(code)) if code.starts_with("08") => (Fault::Away, true),
-        (_, Some(_)) | (sqlx::Error::Tls(_) | sqlx::Error::Configuration(_), _) => (Fault::Unfit, false),
+        (_, Some(_)) | (sqlx::Error::Tls(_) | sqlx::Error::Configuration(_), _) => {
+            (Fault::Unfit, false)
+        }
         _ => (Fault::Away, true),
     };
     server.unusable(fault, passes, &format!("{why}{hint}"))
@@ -135,7 +143,9 @@ pub(crate) fn judge(server: &Server, row: &PgRow) -> Result<(), Unusable> {
     if says("read_only")? == "on" {
         return Err(Unusable {
             fault: Fault::ReadOnly,
-            ..server.unfit("default_transaction_read_only is on, for the role, the database or the server")
+            ..server.unfit(
+                "default_transaction_read_only is on, for the role, the database or the server",
+            )
         });
     }
     // Such a server is good for tests, so it is no reason to refuse it. Nobody shall run it without knowing.
@@ -166,5 +176,7 @@ pub(crate) async fn lacking(
     .bind(tables)
     .fetch_optional(&mut **session)
     .await?;
-    Ok(row.map(|(table, role)| format!("the role \"{role}\" may not read and write the table {table}")))
+    Ok(row.map(|(table, role)| {
+        format!("the role \"{role}\" may not read and write the table {table}")
+    }))
 }

@@ -69,7 +69,10 @@ impl<DB: Database> Session<DB> {
             connection, watch, ..
         } = self.0;
         if let Connection::Transaction(transaction) = connection {
-            transaction.commit().await.inspect_err(|error| watch.failed(error))?;
+            transaction
+                .commit()
+                .await
+                .inspect_err(|error| watch.failed(error))?;
         }
         watch.written();
         Ok(())
@@ -139,10 +142,7 @@ macro_rules! executor {
             ) -> BoxStream<
                 'e,
                 sqlx::Result<
-                    Either<
-                        <$database as Database>::QueryResult,
-                        <$database as Database>::Row,
-                    >,
+                    Either<<$database as Database>::QueryResult, <$database as Database>::Row>,
                 >,
             >
             where

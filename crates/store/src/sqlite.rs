@@ -119,7 +119,9 @@ impl SqlitePools {
         }
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let files = [path.to_owned(), log.into()].into_iter().filter_map(OpenFile::at);
+        let files = [path.to_owned(), log.into()]
+            .into_iter()
+            .filter_map(OpenFile::at);
         let name = format!("SQLite in {}", path.display());
         Ok(SqlitePools {
             read,
@@ -146,7 +148,10 @@ impl SqlitePools {
     }
 
     pub(crate) fn name(&self) -> String {
-        let path = self.files.first().map(|file| file.path.display().to_string());
+        let path = self
+            .files
+            .first()
+            .map(|file| file.path.display().to_string());
         format!("SQLite in {}", path.unwrap_or_default())
     }
 
@@ -270,5 +275,30 @@ mod tests {
             }
             write().await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_until_there_is_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, pools) = opened(folder.path()).await;
+        let write = async || -> sqlx::Result<()> {
+            in_transaction!(&database, tx => {
+                let sql = "insert into storage_probe values (2, hex(randomblob(100000))) on conflict (id) do update set filler = excluded.filler";
+                sqlx::query(sql).execute(&mut *tx).await.map(drop)
+            })
+        };
+        let limit = async |pages: &'static str| {
+            sqlx::raw_sql(pages).execute(&pools.write).await.unwrap();
+        };
+        limit("pragma max_page_count = 10").await;
+        let error = write().await.unwrap_err();
+        assert_eq!(Fault::of(&error), Fault::Full);
+        let why = database.check(&[]).await.unwrap_err();
+        assert_eq!(why, "the disk of the database is full");
+        limit("pragma max_page_count = 100000").await;
+        while database.check(&[]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        write().await.unwrap();
     }
 }

@@ -6,12 +6,14 @@
 mod collector;
 mod http;
 mod link;
+mod pooler;
 mod postgres;
 
 pub use collector::{Collector, Span, SpanKind, attribute, hex};
 pub use http::{Answer, TestClient, TestServer, free_ports, wait_until};
 pub use link::Link;
-pub use postgres::DurablePostgres;
+pub use pooler::{PgBouncer, PoolMode};
+pub use postgres::{DurablePostgres, own_postgres};
 
 use store::sqlx::{self, AssertSqlSafe, Executor as _};
 use store::{Database, DatabaseConfig};

@@ -29,6 +29,7 @@ pub struct Link {
     state: watch::Sender<State>,
     answers_to_lose: Arc<AtomicUsize>,
     answers_lost: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Link {
@@ -50,11 +51,13 @@ impl Link {
             state: watch::Sender::new(State::Open),
             answers_to_lose: Arc::default(),
             answers_lost: Arc::default(),
+            connections: Arc::default(),
         };
         let accepting = link.clone();
         tokio::spawn(async move {
             let mut targets = targets;
             while let Ok((client, _)) = listener.accept().await {
+                accepting.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(accepting.clone().pass_on(client, targets.clone()));
                 targets.rotate_left(1);
             }
@@ -100,6 +103,11 @@ impl Link {
     /// How many answers were lost until now.
     pub fn answers_lost(&self) -> usize {
         self.answers_lost.load(Ordering::SeqCst)
+    }
+
+    /// How many connections came until now, whatever became of them.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     async fn pass_on(self, mut client: TcpStream, targets: Vec<SocketAddr>) {

@@ -73,11 +73,7 @@ async fn find_server() -> Option<Server> {
             )
         }
         None => {
-            use std::io::Write as _;
-            let note =
-                "LEFT OUT: tests on PostgreSQL; set TEST_DATABASE_URL or install PostgreSQL\n";
-            // Past the test harness's capture, so that it is seen.
-            let _ = std::io::stderr().write_all(note.as_bytes());
+            leave_out("tests on PostgreSQL; set TEST_DATABASE_URL or install PostgreSQL");
             None
         }
     }
@@ -98,6 +94,25 @@ fn binaries() -> Option<PathBuf> {
         .rev()
         .chain(std::env::split_paths(&path))
         .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+}
+
+/// A server of its own, with these settings for its command line, where the machine has PostgreSQL or `REQUIRE_POSTGRES` is set.
+pub async fn own_postgres(settings: &str) -> Option<DurablePostgres> {
+    if binaries().is_none() && std::env::var_os("REQUIRE_POSTGRES").is_none() {
+        leave_out("tests with a PostgreSQL of their own; install PostgreSQL");
+        return None;
+    }
+    let server = DurablePostgres::start_with(settings).await;
+    Some(
+        server
+            .unwrap_or_else(|error| panic!("the PostgreSQL of the test did not start: {error:#}")),
+    )
+}
+
+/// Says what is left out, past the test harness's capture, so that it is seen.
+pub(crate) fn leave_out(what: &str) {
+    let note = format!("LEFT OUT: {what}\n");
+    let _ = std::io::stderr().write_all(note.as_bytes());
 }
 
 /// A server of its own with PostgreSQL's default settings, and so default durability; ended with this value, however this process
@@ -165,10 +180,7 @@ fn start(programs: &Path, parent: &Path, settings: &str) -> anyhow::Result<Serve
         .tempdir_in(parent)?
         .keep();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
-    // PostgreSQL refuses to run as root: then it runs as its own user, or as nobody.
-    let user = is_root()
-        .then(|| user_id("postgres").or_else(|| user_id("nobody")))
-        .flatten();
+    let user = server_user();
     if let Some((uid, gid)) = user {
         chown(&folder, Some(uid), Some(gid))?;
     }
@@ -221,6 +233,13 @@ fn start(programs: &Path, parent: &Path, settings: &str) -> anyhow::Result<Serve
         base_url: format!("postgres://postgres@127.0.0.1:{port}"),
         watchdog: Some(watchdog),
     })
+}
+
+/// PostgreSQL and PgBouncer refuse to run as root: then they run as PostgreSQL's own user, or as nobody.
+pub(crate) fn server_user() -> Option<(u32, u32)> {
+    is_root()
+        .then(|| user_id("postgres").or_else(|| user_id("nobody")))
+        .flatten()
 }
 
 fn is_root() -> bool {

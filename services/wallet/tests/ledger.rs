@@ -6,6 +6,7 @@ mod support;
 use futures_util::future::join_all;
 use money::{Amount, Currency};
 use support::{accepted, every_bank, idr, moved, pay, refused, top_up, transfer};
+use testing::execute;
 use wallet_api::{Event, Operation, Order, Outcome, Refusal, WalletStatus};
 
 #[tokio::test]
@@ -29,6 +30,47 @@ async fn money_comes_in_moves_and_goes_out() {
             (bank.balance(ani).await, bank.balance(budi).await),
             (500, 150)
         );
+        bank.assert_whole().await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_the_database_does_not_take_is_refused_alone_and_at_once() {
+    for bank in every_bank().await {
+        let ani = bank.wallet(1, 1_000).await;
+        // As a text that the encoding lacks, or a check of the schema.
+        let planted: &[&str] = match bank.database.backend() {
+            "postgres" => &[
+                "create function refuse() returns trigger language plpgsql as
+                 $$ begin raise exception using errcode = '22P05', message = 'no equivalent in encoding'; end $$",
+                "create trigger refuse before insert on transfers for each row when (new.description like '%bad%') execute function refuse()",
+            ],
+            _ => &["create trigger refuse before insert on transfers when new.description like '%bad%' begin select raise(abort, 'refused'); end"],
+        };
+        for sql in planted {
+            execute(&bank.database, sql).await.unwrap();
+        }
+        let merchant = |n: usize| if n % 17 == 3 { "bad" } else { "good" };
+        let orders = (0..60).map(|n| Order {
+            key: bank.key(),
+            operation: Operation::Pay {
+                wallet_id: ani,
+                user_id: 1,
+                merchant: merchant(n).to_owned(),
+                amount: idr(1),
+            },
+        });
+        let began = std::time::Instant::now();
+        let outcomes = bank.ledger.submit(orders.collect()).await.unwrap();
+        for (n, outcome) in outcomes.into_iter().enumerate() {
+            match merchant(n) {
+                "bad" => assert_eq!(outcome, refused(Refusal::NotStorable)),
+                _ => drop(accepted(outcome)),
+            }
+        }
+        // Nobody waited for it to pass.
+        assert!(began.elapsed() < std::time::Duration::from_secs(2));
+        assert_eq!(bank.balance(ani).await, 1_000 - 56);
         bank.assert_whole().await;
     }
 }
