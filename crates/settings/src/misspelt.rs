@@ -14,6 +14,7 @@ pub const VARIABLES: &[&str] = &[
     "DATABASE_CONNECTIONS",
     "DATABASE_SCHEMA",
     "DATABASE_URL",
+    "DATABASE_WAIT",
     "DATA_DIR",
     "DEMO_DATA",
     "GATEWAY_PORT",
