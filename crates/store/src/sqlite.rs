@@ -223,13 +223,20 @@ impl SqlitePools {
 )]
 mod tests {
     use super::*;
-    use crate::{Database, DatabaseConfig, in_transaction};
+    use crate::{Database, DatabaseConfig, Step, in_transaction};
+
+    const STEPS: &[Step] = &[Step {
+        version: 1,
+        name: "kept",
+        postgres: "",
+        sqlite: "create table kept (id integer)",
+    }];
 
     async fn opened(folder: &Path) -> (Database, SqlitePools) {
         let url = format!("sqlite://{}/test.db", folder.display());
         let config = DatabaseConfig::at(url);
         let database = Database::open(&config).await.unwrap();
-        database.migrate(&config, &[]).await.unwrap();
+        database.migrate(&config, STEPS).await.unwrap();
         let Database::Sqlite(pools) = database.clone() else {
             unreachable!("the URL says sqlite")
         };
@@ -257,7 +264,7 @@ mod tests {
         let (database, _) = opened(folder.path()).await;
         let write = async || -> sqlx::Result<()> {
             in_transaction!(&database, tx => {
-                let sql = "create table if not exists kept (id integer)";
+                let sql = "insert into kept values (1)";
                 sqlx::query(sql).execute(&mut *tx).await.map(drop)
             })
         };
@@ -267,10 +274,10 @@ mod tests {
             std::fs::rename(&here, &away).unwrap();
             let error = write().await.unwrap_err();
             assert_eq!(Fault::of(&error), Fault::Unwritable);
-            let why = database.check(&[]).await.unwrap_err();
+            let why = database.check(STEPS).await.unwrap_err();
             assert_eq!(why, "the files of the database cannot be written");
             std::fs::rename(&away, &here).unwrap();
-            while database.check(&[]).await.is_err() {
+            while database.check(STEPS).await.is_err() {
                 tokio::task::yield_now().await;
             }
             write().await.unwrap();
@@ -293,10 +300,10 @@ mod tests {
         limit("pragma max_page_count = 10").await;
         let error = write().await.unwrap_err();
         assert_eq!(Fault::of(&error), Fault::Full);
-        let why = database.check(&[]).await.unwrap_err();
+        let why = database.check(STEPS).await.unwrap_err();
         assert_eq!(why, "the disk of the database is full");
         limit("pragma max_page_count = 100000").await;
-        while database.check(&[]).await.is_err() {
+        while database.check(STEPS).await.is_err() {
             tokio::task::yield_now().await;
         }
         write().await.unwrap();

@@ -137,12 +137,12 @@ async fn a_full_disk_is_told_at_once_and_is_not_ready_until_there_is_room() {
     let ani = customer(&running).await;
     // What PostgreSQL says when a file cannot grow.
     let full = [
-        "create function full() returns trigger language plpgsql as
+        "create function no_room() returns trigger language plpgsql as
          $$ begin raise exception using errcode = '53100', message = 'could not extend file: No space left on device'; end $$",
-        "create trigger full before insert on wallet.transfers execute function full()",
-        "create trigger full before insert or update on wallet.storage_probe execute function full()",
-        "create trigger full before insert or update on \"user\".users execute function full()",
-        "create trigger full before insert or update on \"user\".storage_probe execute function full()",
+        "create trigger no_room before insert on wallet.transfers execute function no_room()",
+        "create trigger no_room before insert or update on wallet.storage_probe execute function no_room()",
+        "create trigger no_room before insert or update on \"user\".users execute function no_room()",
+        "create trigger no_room before insert or update on \"user\".storage_probe execute function no_room()",
     ];
     as_superuser(&server, &database.name, &full.map(str::to_owned)).await;
     let pay = json!({"wallet_id": 1, "merchant": "Kopi", "amount": 1});
@@ -167,7 +167,7 @@ async fn a_full_disk_is_told_at_once_and_is_not_ready_until_there_is_room() {
     as_superuser(
         &server,
         &database.name,
-        &["drop function full cascade".to_owned()],
+        &["drop function no_room cascade".to_owned()],
     )
     .await;
     ani.post("/payments/pay", pay).await.expect(201);
