@@ -70,6 +70,7 @@ impl Home {
         Home {
             folder: folder.into(),
             database_url: None,
+            database_wait_s: 0,
             apart: ServiceDatabases::default(),
             read_only: false,
         }

@@ -33,7 +33,12 @@ const APPEND: &str = concat!(
     select count(*), set_config('synchronous_commit', 'off', true) from moved"
 );
 
-pub(super) async fn append(pool: &PostgresPool, from: i64, to: i64, batch: &Batch) -> sqlx::Result<bool> {
+pub(super) async fn append(
+    pool: &PostgresPool,
+    from: i64,
+    to: i64,
+    batch: &Batch,
+) -> sqlx::Result<bool> {
     let (opened, rows) = (&batch.opened, &batch.movements);
     let column = |field: fn(&Movement) -> i64| rows.iter().map(field).collect::<Vec<_>>();
     let texts = |field: fn(&Movement) -> &str| rows.iter().map(field).collect::<Vec<_>>();

@@ -53,7 +53,10 @@ pub(super) fn decide(
     let mut repeated = Vec::new();
     let mut unconfirmed = Vec::new();
     let mut rows_by_key: HashMap<Uuid, usize> = HashMap::with_capacity(orders.len());
-    let open = orders.iter().enumerate().filter(|(index, _)| outcomes[*index].is_none());
+    let open = orders
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| outcomes[*index].is_none());
     for (index, order) in open.take(most) {
         if let Some(row) = rows_by_key.get(&order.key) {
             repeated.push((index, *row));

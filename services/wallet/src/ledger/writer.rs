@@ -141,7 +141,14 @@ impl Writer {
         }
         let now = self.clock.now().micros();
         let blind = self.entropy.bytes16();
-        let decided = decide(&books, &served.orders, &served.outcomes, usize::MAX, now, blind);
+        let decided = decide(
+            &books,
+            &served.orders,
+            &served.outcomes,
+            usize::MAX,
+            now,
+            blind,
+        );
         let undo = decided.batch.as_ref().map(|batch| books.merge(batch));
         let keys = served.orders.iter().map(|order| order.key).collect();
         let (after, committed) = oneshot::channel();

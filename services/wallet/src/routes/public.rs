@@ -24,11 +24,7 @@ pub(super) async fn list(
     State(wallets): State<Wallets>,
     caller: Caller,
 ) -> Result<Json<WalletsBody>, ApiError> {
-    let accounts = wallets
-        .accounts_of
-        .get(caller.user_id.0)
-        .await
-        ?;
+    let accounts = wallets.accounts_of.get(caller.user_id.0).await?;
     let wallets = accounts.iter().flatten().filter_map(Wallet::of).collect();
     Ok(Json(WalletsBody { wallets }))
 }

@@ -212,7 +212,6 @@ impl From<LedgerError> for ApiError {
     }
 }
 
-
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         if let StoreError::Database(error) = &error {

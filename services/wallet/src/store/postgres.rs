@@ -277,7 +277,10 @@ impl Happened {
     }
 }
 
-pub(super) async fn accounts(connection: &mut Lent<Postgres>, ids: &[i64]) -> sqlx::Result<Vec<AccountColumns>> {
+pub(super) async fn accounts(
+    connection: &mut Lent<Postgres>,
+    ids: &[i64],
+) -> sqlx::Result<Vec<AccountColumns>> {
     sqlx::query_as("select id, user_id, balance, currency, status from accounts where id = any($1)")
         .bind(ids)
         .fetch_all(connection)
@@ -312,7 +315,10 @@ pub(super) async fn accounts_of(
     Ok((accounts, closed))
 }
 
-pub(super) async fn find(connection: &mut Lent<Postgres>, keys: &[Uuid]) -> sqlx::Result<Vec<LogColumns>> {
+pub(super) async fn find(
+    connection: &mut Lent<Postgres>,
+    keys: &[Uuid],
+) -> sqlx::Result<Vec<LogColumns>> {
     sqlx::query_as(
         "select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
          from transfers where key = any($1)
