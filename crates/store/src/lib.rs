@@ -225,8 +225,10 @@ macro_rules! on_read {
         match $database {
             $crate::Database::Postgres(postgres) => $crate::on_postgres!(postgres, $pool => $body),
             $crate::Database::Sqlite(pools) => {
-                let $file = &pools.read;
-                pools.noted($other)
+                pools.noted(match pools.readers() {
+                    Ok($file) => $other,
+                    Err(error) => Err(error),
+                })
             }
         }
     };

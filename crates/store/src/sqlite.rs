@@ -80,6 +80,11 @@ impl SqlitePools {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
+        let writing = |options: SqliteConnectOptions| {
+            options
+                .pragma("cache_size", CACHE_KIB)
+                .pragma("wal_autocheckpoint", LOG_PAGES)
+        };
         // Connections stay open: with the last of them SQLite takes its log away, and a new one is another file.
         let pool = || {
             SqlitePoolOptions::new()
@@ -95,14 +100,12 @@ impl SqlitePools {
                 let is_usable = !connection.is_in_transaction();
                 Box::pin(async move { Ok(is_usable) })
             })
-            .connect_with(
-                options
-                    .clone()
-                    .pragma("cache_size", CACHE_KIB)
-                    .pragma("wal_autocheckpoint", LOG_PAGES),
-            )
+            .connect_with(writing(options.clone()))
             .await
             .map_err(|error| cannot("open", &error))?;
+        // From here on the file is there. A connection that is opened later must not make another at its place.
+        let options = options.create_if_missing(false);
+        write.set_connect_options(writing(options.clone()));
         let read = pool()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "on"))
@@ -160,6 +163,12 @@ impl SqlitePools {
         self.ensure_files()?;
         let transaction = self.noted(self.write.begin_with("BEGIN IMMEDIATE").await)?;
         Ok(Session::transaction(transaction, true, self.watch.clone()))
+    }
+
+    /// The connections that only read, while the files are those that were opened: a new connection would find others at their place.
+    pub fn readers(&self) -> sqlx::Result<&SqlitePool> {
+        self.ensure_files()?;
+        Ok(&self.read)
     }
 
     /// The result, after the condition was told of it.
