@@ -4,7 +4,9 @@ mod greeting;
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clock::{Clock, Entropy};
@@ -13,6 +15,8 @@ use local::{Bank, Config, Home, ServiceDatabases};
 use settings::{Findings, Settings};
 use telemetry::TelemetryConfig;
 
+/// How long a start that is told to stop may take to come to its end.
+const START_REST: Duration = Duration::from_secs(2);
 /// The program, in what it says.
 const NAME: &str = "dompet";
 
@@ -135,10 +139,15 @@ async fn serve(
     let stop = http_server::stop_signal()?;
     let (home, demo) = (Home::new(&config), config.has_demo_data());
     let audit = greeting::audit_command(&config);
+    let mut starting = pin!(Bank::start(config, Clock::system(), Entropy::system()));
     let bank = tokio::select! {
-        started = Bank::start(config, Clock::system(), Entropy::system()) => started?,
-        // Nothing serves yet: it may be waiting for its database.
-        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+        started = &mut starting => started?,
+        () = stop.cancelled() => match tokio::time::timeout(START_REST, starting).await {
+            // It serves already, and ends in order below.
+            Ok(started) => started?,
+            // It waits for its database, and nothing serves yet.
+            Err(_) => return Ok(ExitCode::SUCCESS),
+        },
     };
     // A greeting that nobody reads, such as one into a closed pipe, is no reason to end, or to end in another order.
     let _ = greeting::greet(&bank, &home, demo, &audit);
