@@ -274,9 +274,11 @@ const transactions = folder("Transactions", "History that is not there, or is so
 const services = folder("Not for clients", "What services do for each other is not behind the gateway.", [
   post("Deduct from a wallet", "/wallets/{{wallet_id}}/deduct", { body: { amount: 1 }, status: 404, error: "Endpoint not found" }),
   post("Record a transaction", "/transactions", {
+    about: "The gateway has the path for reading only: a service records at the transaction service itself.",
     body: { wallet_id: number("wallet_id"), type: "topup", amount: 1, description: "Out of thin air" },
-    status: 404,
-    error: "Endpoint not found",
+    status: 405,
+    error: "Method not allowed",
+    code: "method_not_allowed",
   }),
   get("Ask what services ask", "/internal/sessions?after=0", { status: 404, error: "Endpoint not found" }),
   get("A path that is none", "/nothing/here", { status: 404, error: "Endpoint not found", code: "endpoint_not_found" }),
