@@ -1,0 +1,72 @@
+// Calls to the API, typed by its OpenAPI document. Every failure is a `Failure`; nothing else is thrown.
+
+import createClient, { type Client } from "openapi-fetch";
+import type { components, paths } from "./schema";
+import { expire, token } from "../session";
+
+/** Longer than the gateway's own limit (`REQUEST_TIMEOUT`, 5 s), so that its answer comes first. */
+export const ANSWER_LIMIT_MS = 10_000;
+
+export type ErrorBody = components["schemas"]["ErrorBody"];
+
+/** Why a call has no result: an answer that says so, or no answer. */
+export class Failure extends Error {
+  constructor(
+    /** 0 where there was no answer. */
+    readonly status: number,
+    readonly code: string,
+    readonly retryAfterMs: number | null,
+    readonly field: string | null,
+    readonly traceId: string | null,
+  ) {
+    super(`${status} ${code}`);
+  }
+
+  /** Whether the same call may have another result in a moment. */
+  get isTransient(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+export const api: Client<paths> = createClient<paths>({ baseUrl: "" });
+
+api.use({
+  onRequest({ request }) {
+    const bearer = token();
+    if (bearer !== null) request.headers.set("authorization", `Bearer ${bearer}`);
+    return new Request(request, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS), cache: "no-store" });
+  },
+  onResponse({ request, response }) {
+    const used = request.headers.get("authorization")?.replace("Bearer ", "") ?? null;
+    if (response.status === 401) expire(used);
+  },
+});
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** The body of a good answer with the answer's headers. */
+export async function ask<T>(call: Promise<Answer<T>>): Promise<{ body: T; headers: Headers }> {
+  let answer: Answer<T>;
+  try {
+    answer = await call;
+  } catch {
+    // No answer, half an answer, or one that is no JSON.
+    throw new Failure(0, navigator.onLine ? "no_answer" : "offline", null, null, null);
+  }
+  const { data, error, response } = answer;
+  // Without a body (204) there is no data; nobody who asks for such a call reads any.
+  if (response.ok) return { body: data as T, headers: response.headers };
+  const body = (typeof error === "object" ? error : null) as ErrorBody | null;
+  const seconds = Number(response.headers.get("retry-after") ?? NaN);
+  throw new Failure(
+    response.status,
+    body?.code ?? "unknown",
+    Number.isFinite(seconds) ? seconds * 1000 : null,
+    body?.field ?? null,
+    body?.trace_id ?? response.headers.get("x-trace-id"),
+  );
+}
