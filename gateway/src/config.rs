@@ -6,6 +6,8 @@ use auth::{ServiceKeyConfig, Verifier};
 use axum::Router;
 use settings::{Findings, Settings};
 
+use crate::DemoLogin;
+
 /// A fifth of the connections that a server takes.
 const UPSTREAM_REQUESTS_MAX: usize = 2_000;
 
@@ -62,6 +64,9 @@ pub struct Config {
     /// followed.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
+    /// The logins that the pages offer, where there is demo data.
+    #[arg(skip)]
+    pub demo_logins: Vec<DemoLogin>,
 }
 
 impl Settings for Config {
@@ -88,6 +93,7 @@ impl Config {
             service_keys,
             in_process: None,
             verifier: None,
+            demo_logins: Vec::new(),
         }
     }
 }

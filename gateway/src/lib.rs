@@ -20,14 +20,16 @@ mod docs;
 mod headers;
 mod health;
 mod openapi;
+mod pages;
 mod proxy;
-mod root;
+mod public_config;
 mod routes;
 pub mod story;
 mod upstream;
 
 pub use config::Config;
 pub use openapi::openapi;
+pub use public_config::DemoLogin;
 
 use std::sync::Arc;
 
@@ -82,8 +84,9 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     let router = Router::new()
         .merge(routes::router(&proxy))
         .merge(probe.routes())
+        .merge(public_config::routes(config.demo_logins.clone())?)
         .merge(docs::routes())
-        .merge(root::routes());
+        .merge(pages::routes()?);
     Ok(Service {
         name: NAME,
         router,

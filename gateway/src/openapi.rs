@@ -14,6 +14,7 @@ use utoipa::openapi::{
     Paths, Ref, RefOr, Required, Response, ResponseBuilder, Server, Type,
 };
 
+use crate::public_config;
 use crate::routes::{PREFIXES, ROUTES, Route, Token};
 use crate::upstream::Upstream;
 
@@ -86,6 +87,8 @@ pub fn openapi(services: Vec<OpenApi>) -> OpenApi {
         }
     }
     paths.add_path_operation("/health", vec![HttpMethod::Get], health());
+    let config = format!("{}{}", PREFIXES[0], public_config::PATH);
+    paths.add_path_operation(config, vec![HttpMethod::Get], public_config::operation());
     let info = InfoBuilder::new()
         .title("Dompet API")
         .version(env!("CARGO_PKG_VERSION"))

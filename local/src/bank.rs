@@ -15,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::data::Lock;
 use crate::{Config, Home};
 
+/// The demo users of the contract: all have one password.
+const DEMO_EMAILS: [&str; 3] = ["john@example.com", "jane@example.com", "bob@example.com"];
+const DEMO_PASSWORD: &str = "password123";
+
 /// How long the start may take until everything is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -240,9 +244,23 @@ async fn build(
         request_timeout: config.request_timeout,
         verifier,
         in_process: (!config.over_http).then_some(routes),
+        demo_logins: demo_logins(config.demo_data),
         ..gateway::Config::for_services([url(1), url(2), url(3), url(4)], keys.clone())
     };
     let gateway = gateway::build(gateway, clock.clone(), entropy.clone()).await?;
     let [user, wallet, transaction, payment] = services;
     Ok([gateway, user, wallet, transaction, payment])
+}
+
+/// The logins that the web pages offer.
+fn demo_logins(is_demo: bool) -> Vec<gateway::DemoLogin> {
+    let login = |email: &str| gateway::DemoLogin {
+        email: email.to_owned(),
+        password: DEMO_PASSWORD.to_owned(),
+    };
+    if is_demo {
+        DEMO_EMAILS.into_iter().map(login).collect()
+    } else {
+        Vec::new()
+    }
 }

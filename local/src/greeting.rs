@@ -10,6 +10,7 @@ pub(crate) fn greet(bank: &Bank, home: &Home, demo: bool, audit: &str) -> std::i
     let mut out = std::io::stdout();
     let [gateway, user, wallet, transaction, payment] = bank.urls();
     writeln!(out, "Dompet is running ({}).\n", home.describe())?;
+    writeln!(out, "  Pages         {gateway}")?;
     writeln!(out, "  API           {gateway}/api/v1")?;
     writeln!(out, "  Documents     {gateway}/docs")?;
     writeln!(out, "  Users         {user}")?;

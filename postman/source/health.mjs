@@ -32,6 +32,14 @@ export const health = folder("Health", "Is it there, and is it well? Needs no to
       });
     },
   }),
+  get("Public configuration", "/config", {
+    token: null,
+    about: "What a page needs to know before anybody has logged in: the logins of the demo data, if there is any.",
+    status: 200,
+    test() {
+      pm.test("demo logins are a list", () => pm.expect(pm.response.json().demo_logins).to.be.an("array"));
+    },
+  }),
   get("API document", "/openapi.json", {
     prefix: "",
     token: null,

@@ -164,6 +164,7 @@ fn the_document_has_what_is_routed_and_nothing_else() {
         names,
         [
             "/api/v1/auth/login",
+            "/api/v1/config",
             "/api/v1/transactions",
             "/api/v1/wallets",
             "/api/v1/wallets/{wallet_id}",

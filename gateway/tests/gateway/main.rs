@@ -8,5 +8,6 @@ mod docs;
 mod failures;
 mod headers;
 mod health;
+mod pages;
 mod routing;
 mod world;

@@ -73,7 +73,8 @@ export interface paths {
         /**
          * Registers a user
          * @description Answers with a token, so that no log-in has to follow. With an `Idempotency-Key` the request may be repeated: the
-         *     first answer comes again, with the header `Idempotency-Replayed: true`.
+         *     first answer comes again, with the header `Idempotency-Replayed: true`. Its token is the first one too: when that session was
+         *     ended, or its day is over, log in.
          */
         post: operations["users_register"];
         delete?: never;
@@ -481,10 +482,10 @@ export interface components {
             trace_id?: string | null;
         };
         /**
-         * @description What somebody logs in with. Without `Debug`: it has a password in it.
+         * @description An address and a password.
          * @example {
-         *       "email": "ani@example.com",
-         *       "password": "correct horse"
+         *       "email": "john@example.com",
+         *       "password": "password123"
          *     }
          */
         LoginRequest: {
@@ -684,7 +685,7 @@ export interface components {
             wallet_id: number;
         };
         /**
-         * @description What somebody registers with. Without `Debug`: it has a password in it.
+         * @description A registration.
          * @example {
          *       "email": "ani@example.com",
          *       "name": "Ani Putri",
@@ -990,6 +991,24 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
+        /** @description `Request body too large`: more than 64 KiB */
+        TooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description `Request timeout`: the body did not arrive in time; nothing was done */
+        TooSlow: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
         /** @description `Token is missing`, `Invalid token` or `Token has expired` */
         Unauthenticated: {
             headers: {
@@ -1001,6 +1020,15 @@ export interface components {
         };
         /** @description `Service unavailable`. With the code `unavailable` nothing was done; with `outcome_unknown` the request may have been carried out, and only a repeat with the same `Idempotency-Key` is safe */
         Unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description `Unsupported media type`: the body is not `application/json`, not in UTF-8, or has a content coding */
+        UnsupportedMediaType: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1107,6 +1135,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             /** @description Too many at once; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -1176,6 +1207,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["Timeout"];
         };
@@ -1222,6 +1256,25 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            /** @description `User was deleted`: the key registered a user who was deleted since */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "user_deleted",
+                     *       "error": "User was deleted",
+                     *       "message": "This Idempotency-Key registered a user who was deleted since"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             /** @description `Idempotency key reused`: the key came with another request before */
             422: {
                 headers: {
@@ -1403,6 +1456,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             /** @description `Idempotency key reused`: the key came with another request before */
             422: {
                 headers: {
@@ -1525,6 +1581,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             /** @description `Idempotency key reused`: the key came with another request before */
             422: {
                 headers: {
@@ -2254,6 +2313,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["Timeout"];
         };
@@ -2346,6 +2408,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletsBody"];
                 };
             };
+            /** @description `Token is missing`, `Invalid token` or `Token has expired` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2374,6 +2437,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -2382,6 +2446,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletBody"];
                 };
             };
+            /** @description Something in the request is wrong; `code` and `field` say what */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2390,6 +2455,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description `Token is missing`, `Invalid token` or `Token has expired` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2398,6 +2464,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `Idempotency key reused`: the key came with another request before */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2421,6 +2491,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2430,6 +2501,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            /** @description `Unauthorized`: somebody else's, or not in a state for it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2438,6 +2510,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description It is not there */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2467,6 +2540,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2485,6 +2559,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            /** @description `Unauthorized`: somebody else's, or not in a state for it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2493,6 +2568,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description It is not there */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2520,6 +2596,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2528,6 +2605,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletBody"];
                 };
             };
+            /** @description Something in the request is wrong; `code` and `field` say what */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2537,6 +2615,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            /** @description `Unauthorized`: somebody else's, or not in a state for it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2545,6 +2624,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description It is not there */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2553,6 +2633,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["Timeout"];
         };
@@ -2575,6 +2658,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2583,6 +2667,7 @@ export interface operations {
                     "application/json": components["schemas"]["MovedBody"];
                 };
             };
+            /** @description Something in the request is wrong; `code` and `field` say what */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2592,6 +2677,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            /** @description `Unauthorized`: somebody else's, or not in a state for it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2600,6 +2686,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description It is not there */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2608,6 +2695,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `Idempotency key reused`: the key came with another request before */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,0 +1,51 @@
+// Made by `npm run build` in web/.
+&[
+    File {
+        name: "index.html",
+        content_type: "text/html; charset=utf-8",
+        etag: "W/\"7cd5c6bb81360bcc\"",
+        plain: include_bytes!("index.html"),
+        brotli: Some(include_bytes!("index.html.br")),
+        gzip: Some(include_bytes!("index.html.gz")),
+    },
+    File {
+        name: "assets/en-C5qNF3Jf.js",
+        content_type: "text/javascript; charset=utf-8",
+        etag: "W/\"e148f342ea78686e\"",
+        plain: include_bytes!("assets/en-C5qNF3Jf.js"),
+        brotli: Some(include_bytes!("assets/en-C5qNF3Jf.js.br")),
+        gzip: Some(include_bytes!("assets/en-C5qNF3Jf.js.gz")),
+    },
+    File {
+        name: "assets/icon-Za5KV07p.svg",
+        content_type: "image/svg+xml",
+        etag: "W/\"ecde94b71737adf8\"",
+        plain: include_bytes!("assets/icon-Za5KV07p.svg"),
+        brotli: None,
+        gzip: None,
+    },
+    File {
+        name: "assets/id-DjT5tl8m.js",
+        content_type: "text/javascript; charset=utf-8",
+        etag: "W/\"2505b18db4caece0\"",
+        plain: include_bytes!("assets/id-DjT5tl8m.js"),
+        brotli: Some(include_bytes!("assets/id-DjT5tl8m.js.br")),
+        gzip: Some(include_bytes!("assets/id-DjT5tl8m.js.gz")),
+    },
+    File {
+        name: "assets/index-60UDHINf.js",
+        content_type: "text/javascript; charset=utf-8",
+        etag: "W/\"bb088aec57738cb3\"",
+        plain: include_bytes!("assets/index-60UDHINf.js"),
+        brotli: Some(include_bytes!("assets/index-60UDHINf.js.br")),
+        gzip: Some(include_bytes!("assets/index-60UDHINf.js.gz")),
+    },
+    File {
+        name: "assets/index-D0Tx0aYJ.css",
+        content_type: "text/css; charset=utf-8",
+        etag: "W/\"ddb3056f41afcff8\"",
+        plain: include_bytes!("assets/index-D0Tx0aYJ.css"),
+        brotli: Some(include_bytes!("assets/index-D0Tx0aYJ.css.br")),
+        gzip: Some(include_bytes!("assets/index-D0Tx0aYJ.css.gz")),
+    },
+]
