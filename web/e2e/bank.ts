@@ -2,7 +2,7 @@
 
 import { test as base, expect, type Page } from "@playwright/test";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,7 +32,9 @@ export class Bank {
       ADMIN_PASSWORD: ADMIN.password,
       ...Object.fromEntries(PORTS.map((name, index) => [name, String(ports[index])])),
     };
-    const child = spawn(join(target, "debug/dompet"), { env, stdio: "ignore" });
+    const log = openSync(join(folder, "log"), "w");
+    const child = spawn(join(target, "debug/dompet"), { env, stdio: ["ignore", log, log] });
+    closeSync(log);
     const bank = new Bank(`http://localhost:${ports[0]}`, child, folder);
     const deadline = Date.now() + START_LIMIT_MS;
     while (!(await fetch(`${bank.url}/readyz`).then((answer) => answer.ok, () => false))) {
@@ -43,10 +45,13 @@ export class Bank {
   }
 
   async stop(): Promise<void> {
+    // The program has no reason to end before it is told to.
+    const { exitCode, signalCode } = this.process;
     const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.kill("SIGTERM");
-    await ended;
+    if (this.process.kill("SIGTERM")) await ended;
+    const log = readFileSync(join(this.folder, "log"), "utf8");
     rmSync(this.folder, { recursive: true, force: true });
+    if (exitCode !== null || signalCode !== null) throw new Error(`the program ended by itself: ${exitCode ?? signalCode}\n${log}`);
   }
 
   /** Calls the API, as a program would. */
@@ -113,7 +118,11 @@ export const test = base.extend<Fixtures, { bank: Bank }>({
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") problems.push(`console: ${message.text()}`);
     });
-    page.on("requestfailed", (request) => problems.push(`failed: ${request.url()} ${request.failure()?.errorText}`));
+    page.on("requestfailed", (request) => {
+      const why = request.failure()?.errorText;
+      // What is under way when a test goes to another address is given up by the browser.
+      if (why !== "net::ERR_ABORTED") problems.push(`failed: ${request.url()} ${why}`);
+    });
     page.on("request", (request) => {
       const isOurs = request.url().startsWith(bank.url) || /^(blob|data):/.test(request.url());
       if (!isOurs) problems.push(`elsewhere: ${request.url()}`);

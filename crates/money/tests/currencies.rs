@@ -3,6 +3,8 @@
 //!
 //! After a change: `UPDATE_DOCUMENTS=1 cargo test -p money --test currencies`, then `npm run build` in `web/`.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
