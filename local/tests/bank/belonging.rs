@@ -164,7 +164,7 @@ async fn one_database_that_does_not_belong_stops_the_start_and_nothing_is_change
             "wallet",
             "gone",
             "is missing, and there are users and history",
-            "there is no ledger",
+            "is missing, and the ledger is in it",
         ),
         ("wallet", "new", "another ledger", "another ledger"),
         ("wallet", "other", "another ledger", "another ledger"),
