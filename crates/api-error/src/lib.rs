@@ -78,7 +78,7 @@ impl ApiError {
             431 => ("Headers too large", "headers_too_large"),
             503 => ("Service unavailable", "unavailable"),
             504 => ("Request timeout", "timeout"),
-            400..=499 => ("Bad request", "refused"),
+            status if (400..=499).contains(&status) => ("Bad request", "refused"),
             _ => ("Internal server error", "internal"),
         };
         Self::new(status, sentence, code)

@@ -33,10 +33,13 @@ struct PlainOptions;
 #[derive(Clone, Copy)]
 pub(crate) struct WrongHost;
 
+/// What is done to a request before its route is looked for.
+type Change = fn(Request<Body>) -> Request<Body>;
+
 /// The routes of one port, with what is around all of them. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Front {
-    routes: Cors<MapRequest<Router, fn(Request<Body>) -> Request<Body>>>,
+    routes: Cors<MapRequest<Router, Change>>,
     body_limit: Duration,
 }
 

@@ -137,10 +137,11 @@ impl Health {
                     let since = Instant::now();
                     state = Readiness::NotAnyMore { since };
                 }
-                (false, Readiness::Starting) if started.elapsed() >= TELL_WAIT_AFTER => {
-                    if !std::mem::replace(&mut told_to_wait, true) {
-                        tracing::info!(service, why = failing(), "not ready yet");
-                    }
+                (false, Readiness::Starting)
+                    if started.elapsed() >= TELL_WAIT_AFTER
+                        && !std::mem::replace(&mut told_to_wait, true) =>
+                {
+                    tracing::info!(service, why = failing(), "not ready yet");
                 }
                 _ => {}
             }
