@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::belonging;
 use crate::data::Lock;
 use crate::{Config, Home};
 
@@ -76,9 +75,7 @@ impl Bank {
                 secret.text
             }
         };
-        belonging::check_that_none_is_missing(&home).await?;
         migrate(&home).await?;
-        belonging::check(&home, config.demo_data).await?;
         let keys = ServiceKeyConfig::from_secret(secret);
         let mut http = config.http.clone();
         FileNeeds::LOCAL.claim(&mut http)?;
@@ -185,7 +182,7 @@ async fn bind(config: &Config) -> anyhow::Result<[TcpListener; 5]> {
         .map_err(|_| anyhow::anyhow!(failures.join("\n")))
 }
 
-pub(crate) async fn migrate(home: &Home) -> anyhow::Result<()> {
+async fn migrate(home: &Home) -> anyhow::Result<()> {
     user::migrate(&home.database("user")).await?;
     wallet::migrate(&home.database("wallet")).await?;
     transaction::migrate(&home.database("transaction")).await?;

@@ -69,6 +69,23 @@ fn contents(data: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         .collect()
 }
 
+/// The same command by a program that every user may start: where it was built may be in a home that others cannot enter.
+fn reachable(command: &Command, data: &Path) -> Command {
+    let program = data.with_file_name("dompet");
+    if !program.exists() {
+        std::fs::copy(command.get_program(), &program).unwrap();
+    }
+    let mut reachable = Command::new(program);
+    reachable.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => reachable.env(name, value),
+            None => reachable.env_remove(name),
+        };
+    }
+    reachable
+}
+
 /// What `verify` says of it, after a look whether it left everything as it was.
 fn verify(data: &Path, user: Option<u32>) -> (String, Option<i32>) {
     let before = contents(data);
@@ -78,7 +95,9 @@ fn verify(data: &Path, user: Option<u32>) -> (String, Option<i32>) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if let Some(user) = user {
+        dompet = reachable(&dompet, data);
         dompet.uid(user).gid(user);
+        dompet.stdout(Stdio::piped()).stderr(Stdio::piped());
     }
     let Output {
         status,

@@ -423,7 +423,7 @@ const complete = get("Nothing is missing", "/openapi.json", {
 complete.event.find((event) => event.listen === "test").script.exec.push(
   `const asked = ${JSON.stringify(asked(), null, 2)};`,
   "const documented = Object.entries(pm.response.json().paths)",
-  "  .filter(([path]) => !/^(\\/api(\\/v1)?)?\\/(health|livez|readyz|metrics)$/.test(path))",
+  "  .filter(([path]) => !/^(\\/api(\\/v1)?)?\\/(config|health|livez|readyz|metrics)$/.test(path))",
   "  .flatMap(([path, item]) =>",
   '    Object.keys(item).map((method) => [method, path.replace(/^\\/api(\\/v1)?/, "").replace(/\\{\\w+\\}/g, "{}")]),',
   "  )",
