@@ -209,12 +209,14 @@ impl Bank {
                 // Whoever ended by itself, because its database was away, is started again, as Kubernetes does.
                 self.start_server(index)?;
                 let answer = http.get(&url).timeout(Duration::from_secs(2)).send().await;
-                if answer.is_ok_and(|answer| answer.status().is_success()) {
-                    break;
-                }
+                let why = match answer {
+                    Ok(answer) if answer.status().is_success() => break,
+                    Ok(answer) => answer.text().await.unwrap_or_default(),
+                    Err(_) => "it does not answer".to_owned(),
+                };
                 anyhow::ensure!(
                     Instant::now() < deadline,
-                    "{name} is not ready; see {}",
+                    "{name} is not ready: {why}; see {}",
                     self.folder.path().display()
                 );
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -96,6 +96,22 @@ impl Planted {
 
 #[async_trait::async_trait]
 impl LedgerStore for Planted {
+    async fn identity(&self) -> Result<(Uuid, i64), StoreError> {
+        self.store.identity().await
+    }
+
+    async fn highest_users(&self) -> Result<(i64, i64), StoreError> {
+        self.store.highest_users().await
+    }
+
+    async fn note_users(&self, ledger: Uuid, highest: i64) -> Result<bool, StoreError> {
+        self.store.note_users(ledger, highest).await
+    }
+
+    async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+        self.store.users(after, limit).await
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
         match self.bug {
             Bug::AnswerBeforeCommit => {

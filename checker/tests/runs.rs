@@ -10,16 +10,19 @@ use checker::check::Rule;
 use checker::planted::Bug;
 use checker::run::{Plan, Report, run};
 
-async fn carry_out(store: StoreKind, seconds: u64, with_faults: bool, bug: Option<Bug>) -> Report {
-    let plan = Plan {
+async fn carry_out(store: StoreKind, seconds: u64, with_faults: bool) -> Report {
+    run(&plan(store, seconds, with_faults, None)).await.unwrap()
+}
+
+fn plan(store: StoreKind, seconds: u64, with_faults: bool, bug: Option<Bug>) -> Plan {
+    Plan {
         program: PathBuf::from(env!("CARGO_BIN_EXE_checker")),
         store,
         lasts: Duration::from_secs(seconds),
         seed: 20_261_123,
         with_faults,
         bug,
-    };
-    run(&plan).await.unwrap()
+    }
 }
 
 /// Everything is explained, and there was something to explain.
@@ -50,12 +53,12 @@ fn assert_good(report: &Report) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_explains_every_answer_while_processes_postgres_links_and_disks_fail() {
-    assert_good(&carry_out(StoreKind::Postgres, 60, true, None).await);
+    assert_good(&carry_out(StoreKind::Postgres, 60, true).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_explains_every_answer_of_the_local_mode_while_it_fails() {
-    assert_good(&carry_out(StoreKind::Sqlite, 20, true, None).await);
+    assert_good(&carry_out(StoreKind::Sqlite, 20, true).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +68,15 @@ async fn each_planted_bug_is_found() {
         (Bug::KeyCheckedOutside, Rule::Log),
         (Bug::BalanceWithoutHead, Rule::Log),
     ] {
-        let report = carry_out(StoreKind::Postgres, 4, false, Some(bug)).await;
+        let report = match run(&plan(StoreKind::Postgres, 4, false, Some(bug))).await {
+            Ok(report) => report,
+            // A service that follows the ledger may find it first: what it applied is not in the log any more.
+            Err(error) => {
+                let error = format!("{error:#}");
+                assert!(error.contains("does not go with the ledger"), "{error}");
+                continue;
+            }
+        };
         let found = &report.verdict.violations;
         assert!(
             found.iter().any(|violation| violation.rule == rule),

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::belonging;
 use crate::data::Lock;
 use crate::{Config, Home};
 
@@ -75,7 +76,9 @@ impl Bank {
                 secret.text
             }
         };
+        belonging::check_that_none_is_missing(&home).await?;
         migrate(&home).await?;
+        belonging::check(&home, config.demo_data).await?;
         let keys = ServiceKeyConfig::from_secret(secret);
         let mut http = config.http.clone();
         FileNeeds::LOCAL.claim(&mut http)?;
@@ -182,7 +185,7 @@ async fn bind(config: &Config) -> anyhow::Result<[TcpListener; 5]> {
         .map_err(|_| anyhow::anyhow!(failures.join("\n")))
 }
 
-async fn migrate(home: &Home) -> anyhow::Result<()> {
+pub(crate) async fn migrate(home: &Home) -> anyhow::Result<()> {
     user::migrate(&home.database("user")).await?;
     wallet::migrate(&home.database("wallet")).await?;
     transaction::migrate(&home.database("transaction")).await?;

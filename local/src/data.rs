@@ -152,6 +152,25 @@ impl Home {
         }
     }
 
+    /// For people: one service's database.
+    pub(crate) fn name(&self, service: &str) -> String {
+        match &self.database_url {
+            Some(_) => format!("the schema {service} in PostgreSQL"),
+            None => self
+                .folder
+                .join(format!("{service}.db"))
+                .display()
+                .to_string(),
+        }
+    }
+
+    /// Whether a service's database would be a file, and that is not there or has nothing in it.
+    pub(crate) fn has_no_file_of(&self, service: &str) -> bool {
+        let file = self.folder.join(format!("{service}.db"));
+        let is_file = self.database_url.is_none() && !self.apart.is_any();
+        is_file && std::fs::metadata(file).map_or(true, |file| file.len() == 0)
+    }
+
     /// Whether there is anything to audit.
     pub fn exists(&self) -> bool {
         if self.apart.is_any() || self.database_url.is_some() {

@@ -8,9 +8,11 @@
 mod apart;
 mod backup;
 mod bank;
+mod belonging;
 mod config;
 mod data;
 mod progress;
+pub mod repair;
 mod restore;
 mod secret;
 pub mod verify;

@@ -63,6 +63,12 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Say which databases do not belong together and how to go on without the right ones; nothing is changed without `--yes`
+    Repair {
+        /// Do it: what follows from the ledger is built anew, and users that are missing are given up
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 impl Settings for Cli {
@@ -110,6 +116,11 @@ async fn run(cli: Cli, hints: Vec<String>) -> anyhow::Result<ExitCode> {
             let (home, clock) = (Home::new(&cli.config), Clock::system());
             let mut out = std::io::stdout();
             let done = local::restore(&home, &from, replace, &clock, &mut out).await?;
+            Ok(code(done))
+        }
+        Some(Command::Repair { yes }) => {
+            let home = Home::new(&cli.config);
+            let done = local::repair::repair(&home, yes, &mut std::io::stdout()).await?;
             Ok(code(done))
         }
     }

@@ -7,14 +7,15 @@ use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use feed_follower::{Log, Verdict};
+use feed_follower::Verdict;
 use store::Database;
 use wallet::receipts;
-use wallet::store::{LedgerStore as _, SqlStore, entries};
-use wallet_api::{LogPage, Receipt};
+use wallet::store::SqlStore;
+use wallet_api::Receipt;
 
 use self::files::Files;
 use crate::Home;
+use crate::belonging::Ledger;
 
 /// Audits the ledger of a data folder or database, and what follows it, also while they run, and writes what it saw to `out`.
 /// With a receipt it also says whether that belongs to this ledger. `false` when anything fails.
@@ -110,8 +111,20 @@ fn progress(what: &'static str) -> impl Fn(i64, i64) + Sync {
 /// What follows the ledger: the service, what is claimed of it, and whether that is so.
 type Claim = (&'static str, &'static str, Verdict);
 
-async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 2]> {
+async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 3]> {
     let log = Ledger(store.clone());
+    let users = if let Some(flaw) = files::flaw(home, "user").await? {
+        Verdict::Differs(flaw)
+    } else if home.knows("user") && !home.has_no_file_of("user") {
+        let verified = user::verify(&home.database("user"), &log).await;
+        match verified.context("the users could not be read")? {
+            None => Verdict::NotHere,
+            Some(None) => Verdict::Agrees,
+            Some(Some(difference)) => Verdict::Differs(difference),
+        }
+    } else {
+        Verdict::NotHere
+    };
     let history = if let Some(flaw) = files::flaw(home, "transaction").await? {
         Verdict::Differs(flaw)
     } else if home.knows("transaction") {
@@ -134,24 +147,17 @@ async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 2]> 
     };
     Ok([
         (
+            "user",
+            "users belong to this ledger, and every wallet to one of them",
+            users,
+        ),
+        (
             "transaction",
             "history and its sums are what the log says",
             history,
         ),
         ("payment", "the payments are what the log says", payments),
     ])
-}
-
-/// The log, straight from the database.
-struct Ledger(SqlStore);
-
-#[async_trait::async_trait]
-impl Log for Ledger {
-    async fn page(&self, after: i64, limit: i64) -> anyhow::Result<LogPage> {
-        let head = self.0.head().await?.seq;
-        let entries = entries(self.0.log(after, limit).await?);
-        Ok(LogPage { entries, head })
-    }
 }
 
 /// A receipt as the API gave it: the whole answer, or only what is under `receipt`.

@@ -1,6 +1,6 @@
 //! Compares a read model with the log that it was built from.
 
-use wallet_api::{Entry, LOG_PAGE_MAX};
+use wallet_api::{Entry, LOG_PAGE_MAX, Position, Seen};
 
 use crate::Log;
 
@@ -18,8 +18,8 @@ pub enum Verdict {
 /// A model that can be compared with the log, page by page.
 #[async_trait::async_trait]
 pub trait Comparable: Send {
-    /// Fixes what is compared: everything up to the number that it gives. What comes later is left alone.
-    async fn begin(&mut self) -> anyhow::Result<i64>;
+    /// Fixes what is compared: everything up to the position that it gives. What comes later is left alone.
+    async fn begin(&mut self) -> anyhow::Result<Position>;
 
     /// Compares with entries that follow those before. The first difference, as a sentence.
     async fn compare(&mut self, entries: &[Entry]) -> anyhow::Result<Option<String>>;
@@ -34,7 +34,17 @@ pub async fn compare(
     log: &dyn Log,
     progress: &(dyn Fn(i64, i64) + Sync),
 ) -> anyhow::Result<Verdict> {
-    let end = model.begin().await?;
+    let position = model.begin().await?;
+    let end = position.seq;
+    let there = log.page(end, 1).await?;
+    let seen = Seen {
+        ledger: there.ledger,
+        head: there.head,
+        mark: there.mark_before.as_deref(),
+    };
+    if let Err(mismatch) = position.belongs_to(&seen) {
+        return Ok(Verdict::Differs(mismatch.to_string()));
+    }
     let mut after = 0;
     while after < end {
         progress(after, end);

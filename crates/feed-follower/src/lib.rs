@@ -4,22 +4,28 @@
 //! position in the same transaction as the rows. A reader first asks for [`Follower::catch_up`]; readers that arrive together
 //! share one. What must hold: a catch-up begins after the reader asked, so it sees everything that was committed before.
 //! Where the ledger cannot be reached, a reader answers from what is there and says so: that is [`Freshness`].
+//!
+//! A model belongs to one ledger, and keeps with its position what the log looked like there. A ledger that is another one, or was
+//! restored from before the position, is not followed: the follower [stops](Follower::stopped) with a sentence, and readers are
+//! refused, until the right one is back or the model was emptied.
 
 mod compare;
 mod freshness;
 mod metrics;
+mod stopped;
 mod work;
 
 pub use compare::{Comparable, Verdict, compare};
 pub use freshness::{BEHIND_HEADER, Freshness};
 pub use metrics::FollowerMetrics;
+pub use stopped::Stopped;
 pub use work::Work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+pub use wallet_api::Position;
 use wallet_api::{Entry, LedgerClient, LogPage};
 
 /// How long a reader waits before it answers from what is there.
@@ -32,12 +38,12 @@ pub(crate) const READERS_MAX: usize = 4096;
 /// A model that is built from the log.
 #[async_trait::async_trait]
 pub trait ReadModel: Send + Sync + 'static {
-    /// The number of the last entry that was applied.
-    async fn position(&self) -> anyhow::Result<i64>;
+    /// How far the log was applied.
+    async fn position(&self) -> anyhow::Result<Position>;
 
-    /// Applies entries that follow `position` without a gap, and stores the new position, in one transaction. `false`: another
-    /// process has moved the position meanwhile, and nothing was changed.
-    async fn apply(&self, position: i64, entries: &[Entry]) -> anyhow::Result<bool>;
+    /// Applies entries that follow the one numbered `from` without a gap, and stores the position after them, `to`, in one
+    /// transaction. `false`: another process has moved the position meanwhile, and nothing was changed.
+    async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool>;
 }
 
 /// The log that is followed.
@@ -62,11 +68,24 @@ pub struct Behind;
 /// A reader that waits for a catch-up.
 pub(crate) type Reader = oneshot::Sender<Result<(), Behind>>;
 
+/// How the last catch-up went.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    /// There was none yet.
+    Starting,
+    /// The model was at the head.
+    Following,
+    /// The ledger could not be reached.
+    Away,
+    /// The ledger is not the one that the model belongs to.
+    Stopped(Stopped),
+}
+
 /// Asks for catch-ups. Cheap to clone.
 #[derive(Clone)]
 pub struct Follower {
     readers: mpsc::Sender<Reader>,
-    following: Arc<AtomicBool>,
+    state: Arc<watch::Sender<State>>,
 }
 
 impl Follower {
@@ -77,9 +96,9 @@ impl Follower {
         metrics: FollowerMetrics,
     ) -> (Follower, Work<M, L>) {
         let (readers, waiting) = mpsc::channel(READERS_MAX);
-        let following = Arc::new(AtomicBool::new(true));
-        let work = Work::new(model, log, metrics, waiting, following.clone());
-        (Follower { readers, following }, work)
+        let state = Arc::new(watch::Sender::new(State::Starting));
+        let work = Work::new(model, log, metrics, waiting, state.clone());
+        (Follower { readers, state }, work)
     }
 
     /// Returns when everything is applied that was committed before this call; [`Behind`] when that cannot be had now.
@@ -89,21 +108,43 @@ impl Follower {
             self.readers.send(answer).await.map_err(|_| Behind)?;
             caught_up.await.map_err(|_| Behind)?
         };
-        let patience = if self.following.load(Ordering::Relaxed) {
-            PATIENCE
-        } else {
-            PATIENCE_WITHOUT_LEDGER
+        let patience = match &*self.state.borrow() {
+            State::Starting | State::Following => PATIENCE,
+            State::Away | State::Stopped(_) => PATIENCE_WITHOUT_LEDGER,
         };
         tokio::time::timeout(patience, wait)
             .await
             .unwrap_or(Err(Behind))
     }
 
-    /// Catches up, and says how fresh the model is then; for an answer's headers.
-    pub async fn freshness(&self) -> Freshness {
-        match self.catch_up().await {
+    /// Catches up, and says how fresh the model is then; for an answer's headers. What is in a model that belongs to another ledger
+    /// is not for readers.
+    pub async fn freshness(&self) -> Result<Freshness, Stopped> {
+        let caught_up = self.catch_up().await;
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped);
+        }
+        Ok(match caught_up {
             Ok(()) => Freshness::Current,
             Err(Behind) => Freshness::Behind,
+        })
+    }
+
+    /// Why nothing is followed any more, if that is so.
+    pub fn stopped(&self) -> Option<Stopped> {
+        match &*self.state.borrow() {
+            State::Stopped(stopped) => Some(*stopped),
+            _ => None,
+        }
+    }
+
+    /// For the service's probes: whether the ledger was looked for, and is not a wrong one. One that cannot be reached is no reason
+    /// not to serve what is there.
+    pub fn check(&self) -> Result<(), String> {
+        match &*self.state.borrow() {
+            State::Starting => Err("the ledger was not looked for yet".to_owned()),
+            State::Stopped(stopped) => Err(stopped.to_string()),
+            State::Following | State::Away => Ok(()),
         }
     }
 }

@@ -14,6 +14,7 @@ pub struct FollowerMetrics {
     pub(crate) lag: IntGauge,
     pub(crate) applied: IntCounter,
     pub(crate) duration: Histogram,
+    pub(crate) mismatch: IntGauge,
 }
 
 impl FollowerMetrics {
@@ -35,7 +36,12 @@ impl FollowerMetrics {
                 )
                 .buckets(DURATION_BUCKETS_S.to_vec()),
             )?,
+            mismatch: IntGauge::new(
+                "follower_ledger_mismatch",
+                "1 while the ledger is not the one that the database here belongs to, and is not followed.",
+            )?,
         };
+        metrics.register(own.mismatch.clone())?;
         metrics.register(own.lag.clone())?;
         metrics.register(own.applied.clone())?;
         metrics.register(own.duration.clone())?;

@@ -1,14 +1,13 @@
 //! The task that follows: wait for a reader or a moment, catch up, tell the readers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use wallet_api::LOG_PAGE_MAX;
+use wallet_api::{LOG_PAGE_MAX, LogPage, Position, Seen};
 
-use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader};
+use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader, State, Stopped};
 
 /// How often a model that nobody reads asks for news.
 const IDLE_EVERY: Duration = Duration::from_millis(250);
@@ -26,7 +25,7 @@ pub struct Work<M, L> {
     log: L,
     metrics: FollowerMetrics,
     waiting: mpsc::Receiver<Reader>,
-    following: Arc<AtomicBool>,
+    state: Arc<watch::Sender<State>>,
 }
 
 impl<M: ReadModel, L: Log> Work<M, L> {
@@ -35,14 +34,14 @@ impl<M: ReadModel, L: Log> Work<M, L> {
         log: L,
         metrics: FollowerMetrics,
         waiting: mpsc::Receiver<Reader>,
-        following: Arc<AtomicBool>,
+        state: Arc<watch::Sender<State>>,
     ) -> Work<M, L> {
         Work {
             model,
             log,
             metrics,
             waiting,
-            following,
+            state,
         }
     }
 
@@ -65,20 +64,39 @@ impl<M: ReadModel, L: Log> Work<M, L> {
             };
             let following = result.is_ok();
             rest = rest_after(result.as_ref().map_or(0, |applied| *applied), passed);
-            let followed = self.following.swap(following, Ordering::Relaxed);
-            if let Err(error) = result
-                && followed
-            {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the ledger is not followed for now"
-                );
-            }
+            self.note(result.err());
             for reader in readers {
                 // A reader that is gone has given up waiting.
                 let _ = reader.send(if following { Ok(()) } else { Err(Behind) });
             }
         }
+    }
+
+    /// Takes note of how a catch-up went, and says so once. A ledger that was wrong and cannot be reached is still not the right one.
+    fn note(&self, error: Option<anyhow::Error>) {
+        let before = self.state.borrow().clone();
+        let stopped = error.as_ref().and_then(|error| error.downcast_ref());
+        let after = match (&error, stopped, &before) {
+            (None, ..) => State::Following,
+            (_, Some(stopped), _) => State::Stopped(*stopped),
+            (_, None, State::Stopped(stopped)) => State::Stopped(*stopped),
+            (_, None, _) => State::Away,
+        };
+        match (&before, &after) {
+            (State::Stopped(before), State::Stopped(after)) if before == after => {}
+            (_, State::Stopped(stopped)) => {
+                tracing::error!(error = %stopped, "the ledger is not followed any more");
+            }
+            (State::Starting | State::Following | State::Stopped(_), State::Away) => {
+                let error = error.map(|error| format!("{error:#}"));
+                tracing::warn!(error, "the ledger is not followed for now");
+            }
+            (State::Stopped(_), State::Following) => tracing::info!("the ledger is followed again"),
+            _ => {}
+        }
+        let is_stopped = matches!(after, State::Stopped(_));
+        self.metrics.mismatch.set(i64::from(is_stopped));
+        self.state.send_replace(after);
     }
 
     /// Applies everything up to the head as it is after this call began; gives how many entries that were.
@@ -88,32 +106,35 @@ impl<M: ReadModel, L: Log> Work<M, L> {
         let mut target = None;
         let mut applied = 0_usize;
         loop {
-            let page = self.log.page(position, LOG_PAGE_MAX).await?;
-            // The position was read first. A log that ends before it has lost entries: an old backup, or another ledger.
-            anyhow::ensure!(
-                page.head >= position,
-                "the log ends at {}, and entry {position} was applied",
-                page.head
-            );
+            let page = self.log.page(position.seq, LOG_PAGE_MAX).await?;
+            // The position was read first, so the log cannot be behind it unless it has lost entries.
+            position.belongs_to(&seen(&page)).map_err(Stopped)?;
             // Later pages may see a newer head; to chase it would never end under load.
             let target = *target.get_or_insert(page.head);
             if let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) {
                 anyhow::ensure!(
-                    first.seq == position.saturating_add(1),
-                    "the log has a gap after {position}"
+                    first.seq == position.seq.saturating_add(1),
+                    "the log has a gap after {}",
+                    position.seq
                 );
-                position = if self.model.apply(position, &page.entries).await? {
+                let to = Position {
+                    seq: last.seq,
+                    ledger: page.ledger,
+                    mark: page.mark.clone(),
+                };
+                let is_applied = self.model.apply(position.seq, &page.entries, &to).await?;
+                position = if is_applied {
                     self.metrics.applied.inc_by(page.entries.len() as u64);
                     applied = applied.saturating_add(page.entries.len());
-                    last.seq
+                    to
                 } else {
                     self.model.position().await?
                 };
             }
             self.metrics
                 .lag
-                .set(page.head.saturating_sub(position).max(0));
-            if position >= target {
+                .set(page.head.saturating_sub(position.seq).max(0));
+            if position.seq >= target {
                 self.metrics
                     .duration
                     .observe(started.elapsed().as_secs_f64());
@@ -121,9 +142,19 @@ impl<M: ReadModel, L: Log> Work<M, L> {
             }
             anyhow::ensure!(
                 !page.entries.is_empty(),
-                "the log ends at {position}, before its head"
+                "the log ends at {}, before its head",
+                position.seq
             );
         }
+    }
+}
+
+/// The ledger, as it is seen from the position that the page begins after.
+fn seen(page: &LogPage) -> Seen<'_> {
+    Seen {
+        ledger: page.ledger,
+        head: page.head,
+        mark: page.mark_before.as_deref(),
     }
 }
 

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use feed_follower::{Behind, Follower, FollowerMetrics, Freshness, Log, ReadModel};
+use feed_follower::{Behind, Follower, FollowerMetrics, Freshness, Log, Position, ReadModel};
 use http_server::Metrics;
 use testing::wait_until;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use wallet_api::{Entry, Event, LogPage};
+use wallet_api::{Entry, Event, LogPage, Uuid};
 
 /// A log that grows, goes away, and can be held up.
 #[derive(Clone, Default)]
@@ -30,6 +30,10 @@ struct LedgerState {
     released: Notify,
     /// The log leaves this entry out.
     gap: Mutex<Option<i64>>,
+    /// Which ledger it is.
+    id: Mutex<u128>,
+    /// It was restored from before this entry, and written further.
+    diverged_at: Mutex<Option<i64>>,
 }
 
 impl Ledger {
@@ -53,6 +57,12 @@ impl Ledger {
 
     fn hold(&self) {
         self.0.is_held.store(true, Ordering::SeqCst);
+    }
+
+    fn mark(&self, seq: i64) -> Option<String> {
+        let diverged_at = *self.0.diverged_at.lock().unwrap();
+        let is_another = diverged_at.is_some_and(|first| seq >= first);
+        (seq > 0).then(|| format!("{seq} {is_another}"))
     }
 
     fn release(&self) {
@@ -85,9 +95,13 @@ impl Log for Ledger {
             at: 0,
             event: Event::UserClosed { user_id: seq },
         });
+        let entries: Vec<Entry> = entries.collect();
         Ok(LogPage {
-            entries: entries.collect(),
             head,
+            ledger: Some(Uuid::from_u128(*self.0.id.lock().unwrap())),
+            mark_before: (after <= head).then(|| self.mark(after)).flatten(),
+            mark: entries.last().and_then(|last| self.mark(last.seq)),
+            entries,
         })
     }
 }
@@ -99,6 +113,7 @@ struct Model(Arc<ModelState>);
 #[derive(Default)]
 struct ModelState {
     applied: Mutex<Vec<i64>>,
+    stored: Mutex<Position>,
     /// Another process applies these before the next `apply` of this one.
     by_another: Mutex<Vec<i64>>,
 }
@@ -111,17 +126,27 @@ impl Model {
 
 #[async_trait::async_trait]
 impl ReadModel for Model {
-    async fn position(&self) -> anyhow::Result<i64> {
-        Ok(self.applied().last().copied().unwrap_or(0))
+    async fn position(&self) -> anyhow::Result<Position> {
+        let seq = self.applied().last().copied().unwrap_or(0);
+        let stored = self.0.stored.lock().unwrap().clone();
+        Ok(if stored.seq == seq {
+            stored
+        } else {
+            Position {
+                seq,
+                ..Position::default()
+            }
+        })
     }
 
-    async fn apply(&self, position: i64, entries: &[Entry]) -> anyhow::Result<bool> {
+    async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool> {
         let mut applied = self.0.applied.lock().unwrap();
         applied.append(&mut self.0.by_another.lock().unwrap());
-        if applied.last().copied().unwrap_or(0) != position {
+        if applied.last().copied().unwrap_or(0) != from {
             return Ok(false);
         }
         applied.extend(entries.iter().map(|entry| entry.seq));
+        *self.0.stored.lock().unwrap() = to.clone();
         Ok(true)
     }
 }
@@ -137,6 +162,16 @@ struct Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+impl Following {
+    /// Readers are refused, and the probes say why.
+    async fn is_stopped(&self, why: &str) {
+        assert_eq!(self.follower.catch_up().await, Err(Behind));
+        let stopped = self.follower.freshness().await.unwrap_err();
+        assert!(stopped.to_string().contains(why), "{stopped}");
+        assert_eq!(self.follower.check(), Err(stopped.to_string()));
     }
 }
 
@@ -235,7 +270,7 @@ async fn without_the_log_readers_are_told_soon_and_later_are_served_again() {
     following.ledger.go_away(true);
     following.ledger.grow(1);
     assert_eq!(following.follower.catch_up().await, Err(Behind));
-    assert_eq!(following.follower.freshness().await, Freshness::Behind);
+    assert_eq!(following.follower.freshness().await, Ok(Freshness::Behind));
     assert_eq!(following.model.applied(), up_to(2));
     following.ledger.go_away(false);
     following.follower.catch_up().await.unwrap();
@@ -277,6 +312,68 @@ async fn a_log_that_lost_entries_is_not_followed() {
     *following.ledger.0.head.lock().unwrap() = 4;
     assert_eq!(following.follower.catch_up().await, Err(Behind));
     assert_eq!(following.model.applied(), up_to(5));
+    following
+        .is_stopped("older: its log ends at 4, and entry 5 is known here")
+        .await;
+}
+
+#[tokio::test]
+async fn another_ledger_is_not_followed_and_the_right_one_again() {
+    let following = follow(Ledger::with(5), Model::default());
+    following.follower.catch_up().await.unwrap();
+    assert_eq!(following.follower.check(), Ok(()));
+    *following.ledger.0.id.lock().unwrap() = 7;
+    following.ledger.grow(3);
+    following.is_stopped("another ledger").await;
+    // One that is wrong, and then does not answer, has not become the right one.
+    following.ledger.go_away(true);
+    following.is_stopped("another ledger").await;
+    following.ledger.go_away(false);
+    *following.ledger.0.id.lock().unwrap() = 0;
+    following.follower.catch_up().await.unwrap();
+    assert_eq!(following.follower.check(), Ok(()));
+    assert_eq!(following.model.applied(), up_to(8));
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_restored_and_written_further_is_not_followed() {
+    for head in [5, 6, 500] {
+        let following = follow(Ledger::with(5), Model::default());
+        following.follower.catch_up().await.unwrap();
+        *following.ledger.0.diverged_at.lock().unwrap() = Some(3);
+        following.ledger.grow(head - 5);
+        following.is_stopped("restored from before entry 5").await;
+        assert_eq!(following.model.applied(), up_to(5));
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_older_than_the_ledger_catches_up() {
+    let ledger = Ledger::with(5);
+    let following = follow(ledger.clone(), Model::default());
+    following.follower.catch_up().await.unwrap();
+    let older = Model::default();
+    *older.0.applied.lock().unwrap() = up_to(3);
+    *older.0.stored.lock().unwrap() = Position {
+        seq: 3,
+        ledger: Some(Uuid::from_u128(0)),
+        mark: ledger.mark(3),
+    };
+    let following = follow(ledger, older);
+    following.follower.catch_up().await.unwrap();
+    assert_eq!(following.model.applied(), up_to(5));
+}
+
+#[tokio::test]
+async fn a_model_of_an_earlier_release_belongs_to_the_ledger_from_the_next_entry_on() {
+    let earlier = Model::default();
+    *earlier.0.applied.lock().unwrap() = up_to(3);
+    let following = follow(Ledger::with(3), earlier);
+    following.follower.catch_up().await.unwrap();
+    following.ledger.grow(1);
+    following.follower.catch_up().await.unwrap();
+    *following.ledger.0.id.lock().unwrap() = 7;
+    following.is_stopped("another ledger").await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod json;
 mod layers;
 mod line;
 mod metrics;
+mod own_command;
 mod paths;
 mod program;
 mod replayed;
@@ -27,6 +28,7 @@ pub use health::{Health, Readiness};
 pub use input::{Field, IdempotencyKey, Page, PathId};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use metrics::Metrics;
+pub use own_command::OwnCommand;
 pub use program::{
     Cli, ListenConfig, NothingToMigrate, Program, VERSION, read_or_say_why_not, say_why_not,
 };

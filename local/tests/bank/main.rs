@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod belonging;
 mod concurrency;
 mod contract;
 mod documents;
 mod input;
 mod old_clients;
 mod played;
+mod snapshots;
 mod story;
 mod support;
 mod tokens;

@@ -10,12 +10,14 @@
 mod config;
 mod domain;
 mod model;
+mod rebuild;
 mod routes;
 mod store;
 mod verify;
 mod wire;
 
 pub use config::Config;
+pub use rebuild::{position, rebuild};
 pub use routes::openapi;
 pub use verify::verify;
 
@@ -42,12 +44,20 @@ pub const PROGRAM: Program = Program {
 };
 
 /// The schema.
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "payments",
-    postgres: include_str!("../migrations/postgres/0001_payments.sql"),
-    sqlite: include_str!("../migrations/sqlite/0001_payments.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "payments",
+        postgres: include_str!("../migrations/postgres/0001_payments.sql"),
+        sqlite: include_str!("../migrations/sqlite/0001_payments.sql"),
+    },
+    Step {
+        version: 2,
+        name: "ledger",
+        postgres: include_str!("../migrations/postgres/0002_ledger.sql"),
+        sqlite: include_str!("../migrations/sqlite/0002_ledger.sql"),
+    },
+];
 
 /// Less than the gateway's 5 seconds: a client shall read that a repeat is safe, not that something took too long.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
@@ -99,7 +109,7 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
     Ok(Service {
         name: NAME,
         own_health: false,
-        health: health(clock.clone(), database, verifier.clone()),
+        health: health(clock.clone(), database, verifier.clone(), follower.clone()),
         metrics,
         workers,
         router: routes::router(routes::App::new(routes::Parts {
@@ -113,11 +123,15 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
     })
 }
 
-fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
+fn health(clock: Clock, database: Database, verifier: Verifier, follower: Follower) -> Health {
     let health = Health::new(NAME, clock);
     health.require("database", move || {
         let database = database.clone();
         async move { database.check(STEPS).await }
+    });
+    health.require("ledger", move || {
+        let belongs = follower.check();
+        async move { belongs }
     });
     health.require("signing_keys", move || {
         let known = verifier.is_ready();

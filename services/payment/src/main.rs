@@ -1,12 +1,42 @@
-//! The payment service as a program of its own.
+//! The payment service as a program of its own. And `rebuild`, for when its database does not go with the ledger.
 
 use std::process::ExitCode;
 
 use clock::{Clock, Entropy};
+use http_server::OwnCommand;
+use payment::PROGRAM;
+use settings::{Findings, Settings};
+use store::DatabaseConfig;
+
+/// What `rebuild` is told.
+#[derive(clap::Args)]
+struct Rebuild {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// Do it; the service must not run meanwhile
+    #[arg(long)]
+    yes: bool,
+}
+
+impl OwnCommand for Rebuild {
+    const NAME: &'static str = "rebuild";
+    const ABOUT: &'static str = "Forget the payments, so that the service builds them anew from the ledger; nothing is changed without --yes";
+}
+
+impl Settings for Rebuild {
+    fn check(&self, found: &mut Findings) {
+        self.database.check(found);
+    }
+}
 
 fn main() -> ExitCode {
-    payment::PROGRAM.run(
+    PROGRAM.run_with(
+        async |Rebuild { database, yes }| {
+            payment::rebuild(&database, yes, &mut std::io::stdout()).await?;
+            anyhow::ensure!(yes, "nothing was changed; --yes does the above");
+            Ok(())
+        },
         async |config| payment::build(config, Clock::system(), Entropy::system()).await,
-        async |database| payment::migrate(&database).await,
+        async |database: DatabaseConfig| payment::migrate(&database).await,
     )
 }

@@ -1,6 +1,6 @@
 //! Follows the ledger's log: of everything that happens it keeps the payments.
 
-use feed_follower::ReadModel;
+use feed_follower::{Position, ReadModel};
 use wallet_api::Entry;
 
 use crate::domain::Payment;
@@ -19,16 +19,13 @@ impl Payments {
 
 #[async_trait::async_trait]
 impl ReadModel for Payments {
-    async fn position(&self) -> anyhow::Result<i64> {
+    async fn position(&self) -> anyhow::Result<Position> {
         Ok(self.store.position().await?)
     }
 
-    async fn apply(&self, position: i64, entries: &[Entry]) -> anyhow::Result<bool> {
-        let Some(last) = entries.last() else {
-            return Ok(true);
-        };
+    async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool> {
         let payments: Vec<Payment> = entries.iter().filter_map(Payment::of).collect();
-        Ok(self.store.append(position, last.seq, &payments).await?)
+        Ok(self.store.append(from, to, &payments).await?)
     }
 }
 
@@ -77,6 +74,19 @@ mod tests {
         entries.collect()
     }
 
+    fn at(seq: i64) -> Position {
+        Position {
+            seq,
+            ledger: Some(wallet_api::Uuid::from_u128(1)),
+            mark: Some(format!("the mark of {seq}")),
+        }
+    }
+
+    async fn apply(model: &Payments, from: i64, entries: &[Entry]) -> bool {
+        let to = at(entries.last().unwrap().seq);
+        model.apply(from, entries, &to).await.unwrap()
+    }
+
     #[tokio::test]
     async fn only_payments_are_kept_each_once_and_for_the_right_position() {
         for database in every_database().await {
@@ -86,14 +96,17 @@ mod tests {
             let model = Payments::new(Store::new(open));
             // More than one statement's worth.
             let log = log(500);
-            assert!(model.apply(0, &log[..450]).await.unwrap());
+            assert!(apply(&model, 0, &log[..450]).await);
             for position in [0, 449, 451] {
-                assert!(!model.apply(position, &log[450..]).await.unwrap());
+                assert!(!apply(&model, position, &log[450..]).await);
             }
-            assert_eq!(model.position().await.unwrap(), 450);
-            let twice = tokio::join!(model.apply(450, &log[450..]), model.apply(450, &log[450..]));
-            assert_ne!(twice.0.unwrap(), twice.1.unwrap());
-            assert_eq!(model.position().await.unwrap(), 500);
+            assert_eq!(model.position().await.unwrap(), at(450));
+            let twice = tokio::join!(
+                apply(&model, 450, &log[450..]),
+                apply(&model, 450, &log[450..])
+            );
+            assert_ne!(twice.0, twice.1);
+            assert_eq!(model.position().await.unwrap(), at(500));
             for payment in log.iter().filter_map(Payment::of) {
                 let found = model.store.find(payment.id).await.unwrap();
                 assert_eq!(found, Some(payment));

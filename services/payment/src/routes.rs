@@ -173,7 +173,7 @@ async fn list(
     caller: Caller,
     page: Page,
 ) -> Result<(Freshness, Json<PaymentsBody>), (Freshness, ApiError)> {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let payments = app.store.of_user(caller.user_id.0, page).await;
     freshness.answer(payments.map_err(ApiError::from).map(|payments| {
         let next = page.next(payments.iter().map(|payment| payment.id));
@@ -202,7 +202,7 @@ async fn find(
     caller: Caller,
     id: PathId,
 ) -> Result<(Freshness, Json<PaymentBody>), (Freshness, ApiError)> {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     freshness.answer(app.own_payment(&caller, id).await.map(|payment| {
         Json(PaymentBody {
             payment: payment.into(),

@@ -5,9 +5,10 @@ mod sqlite;
 
 use api_error::ApiError;
 use clock::Timestamp;
+use feed_follower::Position;
 use http_server::Page;
 use store::sqlx;
-use store::{Database, on_read};
+use store::{Database, in_transaction, on_read};
 
 use crate::domain::Payment;
 
@@ -36,22 +37,37 @@ impl Store {
         Store { database }
     }
 
-    /// The last entry of the log that is in the model.
-    pub(crate) async fn position(&self) -> Result<i64, Error> {
-        let sql = "select seq from feed_position where id = 0";
-        Ok(on_read!(&self.database, pool => sqlx::query_scalar(sql).fetch_one(pool).await)?)
+    /// How much of the log is in the model.
+    pub(crate) async fn position(&self) -> Result<Position, Error> {
+        let sql = "select seq, ledger, mark from feed_position where id = 0";
+        let (seq, ledger, mark) = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).fetch_one(pool).await
+        })?;
+        Ok(Position { seq, ledger, mark })
     }
 
     /// Adds payments and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at `from`.
     pub(crate) async fn append(
         &self,
         from: i64,
-        to: i64,
+        to: &Position,
         payments: &[Payment],
     ) -> Result<bool, Error> {
         Ok(match &self.database {
             Database::Postgres(pool) => postgres::append(pool, from, to, payments).await?,
             Database::Sqlite(pools) => sqlite::append(pools, from, to, payments).await?,
+        })
+    }
+
+    /// Forgets everything, so that the log is followed from its beginning.
+    pub(crate) async fn forget(&self) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            sqlx::query("delete from payments").execute(&mut *tx).await?;
+            sqlx::query("update feed_position set seq = 0, ledger = null, mark = null where id = 0")
+                .execute(&mut *tx)
+                .await
+                .map(|_| ())
+                .map_err(Error::from)
         })
     }
 

@@ -1,6 +1,6 @@
 //! Whether the payments are what the ledger's log says.
 
-use feed_follower::{Comparable, Log, Verdict};
+use feed_follower::{Comparable, Log, Position, Verdict};
 use store::{Database, DatabaseConfig};
 use wallet_api::Entry;
 
@@ -33,7 +33,7 @@ struct Compared {
 
 #[async_trait::async_trait]
 impl Comparable for Compared {
-    async fn begin(&mut self) -> anyhow::Result<i64> {
+    async fn begin(&mut self) -> anyhow::Result<Position> {
         Ok(self.store.position().await?)
     }
 

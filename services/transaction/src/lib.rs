@@ -11,12 +11,14 @@ mod config;
 mod domain;
 mod kept;
 mod model;
+mod rebuild;
 mod routes;
 mod store;
 mod verify;
 mod wire;
 
 pub use config::Config;
+pub use rebuild::{position, rebuild};
 pub use routes::openapi;
 pub use verify::verify;
 
@@ -55,6 +57,12 @@ const STEPS: &[Step] = &[
         name: "lists by wallet",
         postgres: include_str!("../migrations/postgres/0002_lists_by_wallet.sql"),
         sqlite: include_str!("../migrations/sqlite/0002_lists_by_wallet.sql"),
+    },
+    Step {
+        version: 3,
+        name: "ledger",
+        postgres: include_str!("../migrations/postgres/0003_ledger.sql"),
+        sqlite: include_str!("../migrations/sqlite/0003_ledger.sql"),
     },
     Step {
         version: 4,
@@ -116,7 +124,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     Ok(Service {
         name: NAME,
         own_health: false,
-        health: health(clock.clone(), database, verifier.clone()),
+        health: health(clock.clone(), database, verifier.clone(), follower.clone()),
         metrics,
         workers,
         router: routes::router(routes::App::new(routes::Parts {
@@ -131,11 +139,15 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     })
 }
 
-fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
+fn health(clock: Clock, database: Database, verifier: Verifier, follower: Follower) -> Health {
     let health = Health::new(NAME, clock);
     health.require("database", move || {
         let database = database.clone();
         async move { database.check(STEPS).await }
+    });
+    health.require("ledger", move || {
+        let belongs = follower.check();
+        async move { belongs }
     });
     health.require("signing_keys", move || {
         let known = verifier.is_ready();

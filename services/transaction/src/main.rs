@@ -1,12 +1,42 @@
-//! The transaction service as a program of its own.
+//! The transaction service as a program of its own. And `rebuild`, for when its database does not go with the ledger.
 
 use std::process::ExitCode;
 
 use clock::{Clock, Entropy};
+use http_server::OwnCommand;
+use settings::{Findings, Settings};
+use store::DatabaseConfig;
+use transaction::PROGRAM;
+
+/// What `rebuild` is told.
+#[derive(clap::Args)]
+struct Rebuild {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// Do it; the service must not run meanwhile
+    #[arg(long)]
+    yes: bool,
+}
+
+impl OwnCommand for Rebuild {
+    const NAME: &'static str = "rebuild";
+    const ABOUT: &'static str = "Forget the history, so that the service builds it anew from the ledger; nothing is changed without --yes";
+}
+
+impl Settings for Rebuild {
+    fn check(&self, found: &mut Findings) {
+        self.database.check(found);
+    }
+}
 
 fn main() -> ExitCode {
-    transaction::PROGRAM.run(
+    PROGRAM.run_with(
+        async |Rebuild { database, yes }| {
+            transaction::rebuild(&database, yes, &mut std::io::stdout()).await?;
+            anyhow::ensure!(yes, "nothing was changed; --yes does the above");
+            Ok(())
+        },
         async |config| transaction::build(config, Clock::system(), Entropy::system()).await,
-        async |database| transaction::migrate(&database).await,
+        async |database: DatabaseConfig| transaction::migrate(&database).await,
     )
 }

@@ -1,6 +1,6 @@
 //! Follows the ledger's log: who has which wallet, what happened to it, and what that sums up to.
 
-use feed_follower::ReadModel;
+use feed_follower::{Position, ReadModel};
 use wallet_api::Entry;
 
 use crate::domain::Batch;
@@ -19,16 +19,13 @@ impl History {
 
 #[async_trait::async_trait]
 impl ReadModel for History {
-    async fn position(&self) -> anyhow::Result<i64> {
+    async fn position(&self) -> anyhow::Result<Position> {
         Ok(self.store.position().await?)
     }
 
-    async fn apply(&self, position: i64, entries: &[Entry]) -> anyhow::Result<bool> {
-        let Some(last) = entries.last() else {
-            return Ok(true);
-        };
+    async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool> {
         let batch = Batch::after(0, entries);
-        Ok(self.store.append(position, last.seq, &batch).await?)
+        Ok(self.store.append(from, to, &batch).await?)
     }
 }
 
@@ -91,6 +88,19 @@ mod tests {
         History::new(Store::new(database))
     }
 
+    fn at(seq: i64) -> Position {
+        Position {
+            seq,
+            ledger: Some(wallet_api::Uuid::from_u128(1)),
+            mark: Some(format!("the mark of {seq}")),
+        }
+    }
+
+    async fn apply(model: &History, from: i64, entries: &[Entry]) -> bool {
+        let to = at(entries.last().unwrap().seq);
+        model.apply(from, entries, &to).await.unwrap()
+    }
+
     #[tokio::test]
     async fn entries_are_applied_once_although_several_processes_try() {
         for database in every_database().await {
@@ -107,13 +117,13 @@ mod tests {
                     let model = History::new(store);
                     let mut applied = 0;
                     loop {
-                        let position = model.position().await.unwrap();
+                        let position = model.position().await.unwrap().seq;
                         let rest = &log[usize::try_from(position).unwrap()..];
                         if rest.is_empty() {
                             return applied;
                         }
                         let page = &rest[..rest.len().min(7)];
-                        if model.apply(position, page).await.unwrap() {
+                        if apply(&model, position, page).await {
                             applied += page.len();
                         }
                     }
@@ -136,14 +146,14 @@ mod tests {
     async fn entries_for_another_position_change_nothing() {
         for database in every_database().await {
             let (model, log) = (model(&database).await, log(2, 4));
-            assert!(model.apply(0, &log[..3]).await.unwrap());
+            assert!(apply(&model, 0, &log[..3]).await);
             for position in [0, 2, 4] {
-                assert!(!model.apply(position, &log[3..]).await.unwrap());
+                assert!(!apply(&model, position, &log[3..]).await);
             }
-            assert_eq!(model.position().await.unwrap(), 3);
+            assert_eq!(model.position().await.unwrap(), at(3));
             assert_eq!(model.store.find(2).await.unwrap(), None);
-            assert!(model.apply(3, &log[3..]).await.unwrap());
-            assert_eq!(model.position().await.unwrap(), 6);
+            assert!(apply(&model, 3, &log[3..]).await);
+            assert_eq!(model.position().await.unwrap(), at(6));
             let rows = Batch::after(0, &log).movements;
             assert_eq!(model.store.find(2).await.unwrap().as_ref(), rows.get(1));
         }

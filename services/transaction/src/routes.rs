@@ -122,7 +122,7 @@ fn documented() -> OpenApiRouter<App> {
     )
 )]
 async fn list(State(app): State<App>, caller: Caller, page: Page) -> FreshPage {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let transactions = app.history(caller.user_id.0, None, page, freshness);
     freshness.answer(transactions.await)
 }
@@ -143,7 +143,7 @@ async fn list(State(app): State<App>, caller: Caller, page: Page) -> FreshPage {
     )
 )]
 async fn find(State(app): State<App>, caller: Caller, id: PathId) -> Fresh<TransactionBody> {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let movement = app.own_movement(caller.user_id.0, id).await;
     freshness.answer(movement.map(|movement| Json(movement.into())))
 }
@@ -173,7 +173,7 @@ async fn of_wallet(
     wallet_id: PathId,
     page: Page,
 ) -> FreshPage {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let transactions = async {
         let wallet = app.own_wallet(caller.user_id.0, wallet_id).await?;
         app.history(wallet.user_id, Some(wallet.wallet_id), page, freshness)
@@ -201,7 +201,7 @@ async fn stats(
     caller: Caller,
     query: Result<Query<StatsQuery>, QueryRejection>,
 ) -> Fresh<StatsBody> {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let stats = async {
         let currency = StatsQuery::currency(query)?;
         let totals = app.store.totals(caller.user_id.0, currency).await?;
@@ -301,7 +301,7 @@ impl App {
 
     /// A wallet that is not there is an error of the caller's, unless it may only not have arrived.
     async fn known_wallet(&self, wallet_id: i64) -> Result<Wallet, ApiError> {
-        let freshness = self.follower.freshness().await;
+        let freshness = self.follower.freshness().await?;
         let wallet = self.store.wallet(wallet_id).await?;
         wallet.ok_or_else(|| match freshness {
             Freshness::Current => invalid_wallet(),

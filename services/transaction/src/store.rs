@@ -14,6 +14,7 @@ pub(crate) use versions::{Version, Versions};
 
 use api_error::ApiError;
 use clock::Timestamp;
+use feed_follower::Position;
 use money::Currency;
 use store::sqlx;
 use store::{Database, on_read};
@@ -81,23 +82,34 @@ impl Store {
         Store { database }
     }
 
-    /// The last entry of the log that is in the model, with every row up to it numbered.
-    pub(crate) async fn position(&self) -> Result<i64, Error> {
+    /// How much of the log is in the model, with every row up to it numbered.
+    pub(crate) async fn position(&self) -> Result<Position, Error> {
         loop {
-            let sql = "select seq, numbered from feed_position where id = 0";
-            let (seq, numbered): (i64, i64) = on_read!(&self.database, pool => {
-                sqlx::query_as(sql).fetch_one(pool).await
-            })?;
-            if numbered == seq {
-                return Ok(seq);
+            let (position, numbered) = self.position_and_numbered().await?;
+            if numbered == position.seq {
+                return Ok(position);
             }
             self.give_numbers().await?;
         }
     }
 
+    /// How much of the log is in the model, and up to where its rows are numbered.
+    pub(crate) async fn position_and_numbered(&self) -> Result<(Position, i64), Error> {
+        let sql = "select seq, ledger, mark, numbered from feed_position where id = 0";
+        let (seq, ledger, mark, numbered) = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).fetch_one(pool).await
+        })?;
+        Ok((Position { seq, ledger, mark }, numbered))
+    }
+
     /// Adds what the log said and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at
     /// `from`.
-    pub(crate) async fn append(&self, from: i64, to: i64, batch: &Batch) -> Result<bool, Error> {
+    pub(crate) async fn append(
+        &self,
+        from: i64,
+        to: &Position,
+        batch: &Batch,
+    ) -> Result<bool, Error> {
         Ok(match &self.database {
             Database::Postgres(pool) => postgres::append(pool, from, to, batch).await?,
             Database::Sqlite(pools) => sqlite::append(pools, from, to, batch).await?,

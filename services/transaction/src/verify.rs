@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use feed_follower::{Comparable, Log, Verdict};
+use feed_follower::{Comparable, Log, Position, Verdict};
 use money::Currency;
 use store::{Database, DatabaseConfig};
 use wallet_api::Entry;
@@ -48,12 +48,18 @@ struct Compared {
 
 #[async_trait::async_trait]
 impl Comparable for Compared {
-    async fn begin(&mut self) -> anyhow::Result<i64> {
-        let (position, there, recorded) = self.store.all_totals().await?;
-        self.position = position;
+    async fn begin(&mut self) -> anyhow::Result<Position> {
+        let (before, _) = self.store.position_and_numbered().await?;
+        let (seq, there, recorded) = self.store.all_totals().await?;
+        self.position = seq;
         self.there = there;
         self.expected = recorded;
-        Ok(position)
+        Ok(Position {
+            seq,
+            ledger: before.ledger,
+            // The mark is of the position that it was read with.
+            mark: before.mark.filter(|_| before.seq == seq),
+        })
     }
 
     async fn compare(&mut self, entries: &[Entry]) -> anyhow::Result<Option<String>> {

@@ -4,6 +4,7 @@
 //! order's key is made from the user's id, so telling twice, or by two replicas, is telling once. What must hold: a row
 //! leaves the outbox only after an acknowledgement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wallet_api::{LedgerClient, Operation, Order, Outcome, Refusal};
 
+use crate::belonging::Belonging;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -27,6 +29,7 @@ const PAGE_MAX: i64 = 100;
 pub(crate) struct Closures {
     store: Store,
     ledger: LedgerClient,
+    belonging: Arc<Belonging>,
     clock: Clock,
     pending: IntGauge,
     oldest: IntGauge,
@@ -44,6 +47,7 @@ impl Closures {
     pub(crate) fn new(
         store: Store,
         ledger: LedgerClient,
+        belonging: Arc<Belonging>,
         clock: Clock,
         metrics: &Metrics,
     ) -> anyhow::Result<Closures> {
@@ -60,6 +64,7 @@ impl Closures {
         Ok(Closures {
             store,
             ledger,
+            belonging,
             clock,
             pending,
             oldest,
@@ -131,6 +136,10 @@ impl Closures {
     }
 
     async fn close(&self, user_id: i64) -> Result<Told, Error> {
+        // In another ledger these ids stand for other people.
+        if !self.belonging.belongs() {
+            return Ok(Told::Away);
+        }
         let order = Order {
             key: order_key(user_id),
             operation: Operation::CloseUser { user_id },

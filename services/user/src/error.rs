@@ -24,6 +24,13 @@ pub(crate) enum Error {
     DeletedSince,
     #[error("Too many log-ins at once")]
     Overloaded,
+    /// The database's counter of ids is behind what the ledger knows.
+    #[error("id {id} would be given, and the ledger knows ids up to {above}")]
+    IdKnown { id: i64, above: i64 },
+    #[error("the ledger cannot be reached: {0}")]
+    LedgerAway(String),
+    #[error("{0}")]
+    Foreign(crate::belonging::Foreign),
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
     #[error("a user could not be written as JSON")]
@@ -59,6 +66,10 @@ impl From<Error> for ApiError {
             )
             .message("Too many passwords wait to be checked")
             .retry_after(1),
+            error @ (Error::IdKnown { .. } | Error::LedgerAway(_) | Error::Foreign(_)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "nobody is added");
+                ApiError::unavailable("The ledger knows users that the users' database does not")
+            }
             Error::Database(error) => store::answer(&error),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed");

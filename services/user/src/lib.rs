@@ -7,6 +7,8 @@
 //! A request walks from [`mod@routes`] over `users` to `store`; the rules are in `domain`. [`build`] puts it all
 //! together, `start` does what has to be there before the first request.
 
+mod adopt;
+mod belonging;
 mod closures;
 mod config;
 mod domain;
@@ -20,6 +22,8 @@ mod store;
 mod users;
 mod wire;
 
+pub use adopt::{LedgerView, adopt, own, verify};
+pub use belonging::{Foreign, Own, judge};
 pub use config::Config;
 pub use routes::openapi;
 
@@ -46,12 +50,20 @@ pub const PROGRAM: Program = Program {
 };
 
 /// The schema.
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "users",
-    postgres: include_str!("../migrations/postgres/0001_users.sql"),
-    sqlite: include_str!("../migrations/sqlite/0001_users.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "users",
+        postgres: include_str!("../migrations/postgres/0001_users.sql"),
+        sqlite: include_str!("../migrations/sqlite/0001_users.sql"),
+    },
+    Step {
+        version: 2,
+        name: "ledger",
+        postgres: include_str!("../migrations/postgres/0002_ledger.sql"),
+        sqlite: include_str!("../migrations/sqlite/0002_ledger.sql"),
+    },
+];
 
 /// A database that takes longer than this at the start is waited for in the background.
 const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
@@ -95,27 +107,41 @@ pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Re
         entropy,
         &metrics,
     )?);
-    let closures = closures::Closures::new(store.clone(), ledger, clock.clone(), &metrics)?;
+    let demo_data = config.demo_data;
+    let belonging = Arc::new(belonging::Belonging::new(
+        store.clone(),
+        ledger.clone(),
+        demo_data,
+        &metrics,
+    )?);
+    let closures = closures::Closures::new(
+        store.clone(),
+        ledger,
+        belonging.clone(),
+        clock.clone(),
+        &metrics,
+    )?;
     let users = users::Users {
         store: store.clone(),
         passwords: passwords.clone(),
         sessions: sessions.clone(),
         closures: Arc::new(closures),
+        belonging: belonging.clone(),
         request_hashes,
         clock: clock.clone(),
     };
     let start = start::Start {
         store,
         passwords,
-        sessions,
+        belonging: belonging.clone(),
         clock: clock.clone(),
-        demo_data: config.demo_data,
+        demo_data,
         admin,
     };
     Ok(Service {
         name: NAME,
         own_health: false,
-        health: health(clock, database, verifier.clone()),
+        health: health(clock, database, verifier.clone(), belonging),
         workers: workers(start, &users).await,
         router: routes::router(routes::App {
             users,
@@ -139,13 +165,27 @@ fn ledger(url: &str, identity: ServiceIdentity, metrics: &Metrics) -> anyhow::Re
     Ok(LedgerClient::new(http))
 }
 
-fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
+/// The ledger of this configuration, for [`adopt`].
+pub fn ledger_of(config: &Config, clock: Clock) -> anyhow::Result<LedgerClient> {
+    let identity = ServiceIdentity::new(NAME, config.keys.service_keys(clock)?);
+    ledger(&config.wallet_service_url, identity, &Metrics::new()?)
+}
+
+fn health(
+    clock: Clock,
+    database: Database,
+    verifier: Verifier,
+    belonging: Arc<belonging::Belonging>,
+) -> Health {
     let health = Health::new(NAME, clock);
     health.require("database", move || {
         let database = database.clone();
         async move { database.check(STEPS).await }
     });
-    // The verifier gets its keys as the last step of the start.
+    health.require("ledger", move || {
+        let belongs = belonging.check();
+        async move { belongs }
+    });
     health.require("start", move || {
         let started = verifier.is_ready();
         async move {
@@ -157,18 +197,21 @@ fn health(clock: Clock, database: Database, verifier: Verifier) -> Health {
     health
 }
 
-/// Starts what goes on beside requests. When the database is there, the service has started when this returns; without, it starts as
-/// soon as the database is, and answers probes meanwhile.
+/// Starts what goes on beside requests. When the database is there, tokens can be verified when this returns; without, they can be as
+/// soon as the database is, and probes are answered meanwhile.
 async fn workers(start: start::Start, users: &users::Users) -> Workers {
     let workers = Workers::default();
-    let is_there = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, start.store.is_empty()).await;
-    let has_started = matches!(is_there, Ok(Ok(_))) && start.run().await.is_ok();
+    let known = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, users.sessions.catch_up()).await;
+    if !matches!(known, Ok(Ok(()))) {
+        // Why it is not ready is logged where that is judged.
+        tracing::debug!("the ended sessions are not known yet");
+    }
     let (sessions, closures) = (users.sessions.clone(), users.closures.clone());
+    let belonging = users.belonging.clone();
+    workers.spawn(|stop| async move { sessions.follow(stop).await });
     workers.spawn(|stop| async move {
-        if !has_started {
-            start.run_until_done(&stop).await;
-        }
-        sessions.follow(stop).await;
+        start.run_until_done(&stop).await;
+        belonging.follow(stop).await;
     });
     workers.spawn(|stop| async move { closures.work(stop).await });
     workers

@@ -3,10 +3,13 @@
 
 mod internal;
 
+use std::sync::Arc;
+
 use api_error::{ApiError, ErrorBody};
 use auth::{BearerScheme, Caller, ServiceKeys, Verifier};
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::{FromRef, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
@@ -14,6 +17,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::belonging::Belonging;
 use crate::domain::Viewer;
 use crate::error::Error;
 use crate::users::{Registered, Users};
@@ -51,7 +55,25 @@ impl FromRef<App> for ServiceKeys {
 /// Every route.
 pub(crate) fn router(app: App) -> Router {
     let (public, _) = documented().split_for_parts();
-    public.merge(internal::router()).with_state(app)
+    let gate = axum::middleware::from_fn_with_state(app.users.belonging.clone(), gate);
+    public
+        .merge(internal::router())
+        .route_layer(gate)
+        .merge(internal::open_router())
+        .with_state(app)
+}
+
+/// Lets nobody in while the users do not go with the ledger. The public keys are for everybody, always.
+async fn gate(
+    State(belonging): State<Arc<Belonging>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let path = request.uri().path();
+    if !path.starts_with("/.well-known/") {
+        belonging.admit(path.ends_with("/auth/register")).await?;
+    }
+    Ok(next.run(request).await)
 }
 
 /// The OpenAPI document of the public routes.

@@ -1,7 +1,7 @@
-//! What has to be there before the first request: the demo users, the first administrator, and every revocation.
+//! What has to be there before the first request: the ledger that the users belong to, the demo users, the first administrator.
 //!
 //! Each step may be repeated, and done by several replicas at once. While the database is away or not migrated it is tried
-//! again, and the service is not ready.
+//! again, and the service is not ready. Nothing is made before the ledger has said that it is the right one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use auth::Role;
 use clock::Clock;
 use tokio_util::sync::CancellationToken;
 
+use crate::belonging::Belonging;
 use crate::domain::{Email, Password};
 use crate::error::Error;
 use crate::passwords::Passwords;
-use crate::sessions::Sessions;
 use crate::store::{NewUser, Store};
 
-const TRY_EVERY: Duration = Duration::from_secs(1);
+const TRY_EVERY: Duration = Duration::from_millis(250);
 
 /// Name, address and number of the demo users, in the order of their ids.
 const DEMO_USERS: [(&str, &str, &str); 3] = [
@@ -31,7 +31,7 @@ const DEMO_PASSWORD: &str = "password123";
 pub(crate) struct Start {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
-    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) belonging: Arc<Belonging>,
     pub(crate) clock: Clock,
     pub(crate) demo_data: bool,
     pub(crate) admin: Option<Admin>,
@@ -72,30 +72,40 @@ impl Admin {
 impl Start {
     /// Does it all, once.
     pub(crate) async fn run(&self) -> Result<(), Error> {
+        // Nothing is made in a database that does not belong to the ledger.
+        self.belonging.ask().await?;
         // The demo users first: their ids are 1, 2 and 3.
-        if self.demo_data && self.store.is_empty().await? {
+        if self.demo_data && self.store.is_empty().await? && self.store.own().await?.lost_up_to == 0
+        {
             self.add_demo_users().await?;
         }
         if let Some(admin) = &self.admin {
             self.ensure_admin(admin).await?;
         }
-        self.sessions.catch_up().await
+        // Now the ledger hears of them.
+        self.belonging.ask().await?;
+        self.belonging.open();
+        Ok(())
     }
 
     /// Does it all, as often as it takes, until `stop`.
     pub(crate) async fn run_until_done(&self, stop: &CancellationToken) {
         loop {
-            tokio::select! {
+            let result = tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(TRY_EVERY) => {}
-            }
-            match self.run().await {
+                result = self.run() => result,
+            };
+            match result {
                 Ok(()) => return,
                 // Why it is not ready is logged where that is judged.
                 Err(error) => tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "the service cannot start yet"
                 ),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(TRY_EVERY) => {}
             }
         }
     }

@@ -5,6 +5,7 @@
 //! number is drawn from the session head in the transaction that appends it, so numbers become visible in order and a
 //! follower's cursor cannot skip one; and a user is deleted, locked out and handed to the ledger's outbox all at once.
 
+mod belonging;
 mod feed;
 mod start;
 
@@ -101,11 +102,13 @@ impl Store {
     }
 
     /// Adds a user, and with `remember` what the answer was. `json` writes the user as it is answered.
-    /// A registration of the same address or key that is under way is waited for.
+    /// A registration of the same address or key that is under way is waited for. Nobody gets an id that is not above `above`: the
+    /// ledger knows those, so somebody has put another database in this one's place.
     pub(crate) async fn add_user(
         &self,
         new: &NewUser<'_>,
         remember: Option<&Remember<'_>>,
+        above: i64,
         json: impl Fn(User) -> Result<String, Error>,
     ) -> Result<(User, String), NotAdded> {
         in_transaction!(&self.database, tx => {
@@ -125,6 +128,9 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
             let id = id.ok_or(NotAdded::EmailTaken)?;
+            if id <= above {
+                return Err(NotAdded::Failed(Error::IdKnown { id, above }));
+            }
             let user = new.user(id);
             let json = json(user.clone()).map_err(NotAdded::Failed)?;
             if let Some(remember) = remember {

@@ -6,6 +6,7 @@ use auth::{RevokedSubject, Role, UserId};
 use clock::Clock;
 use http_server::Page;
 
+use crate::belonging::Belonging;
 use crate::closures::Closures;
 use crate::domain::{Change, Credentials, Email, Registration, User, UserView, Viewer};
 use crate::error::Error;
@@ -21,6 +22,7 @@ pub(crate) struct Users {
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) closures: Arc<Closures>,
+    pub(crate) belonging: Arc<Belonging>,
     pub(crate) request_hashes: Arc<RequestHashes>,
     pub(crate) clock: Clock,
 }
@@ -68,9 +70,14 @@ impl Users {
             session: &session.id,
         });
         let json = |user: User| Ok(serde_json::to_string(&user.in_full())?);
-        match self.store.add_user(&new, remember.as_ref(), json).await {
+        let above = self.belonging.known();
+        let added = self.store.add_user(&new, remember.as_ref(), above, json);
+        match added.await {
             Ok((user, user_json)) => Ok(Registered {
-                token: self.sessions.token(&session, user.id, user.role)?,
+                token: {
+                    self.belonging.gave(user.id);
+                    self.sessions.token(&session, user.id, user.role)?
+                },
                 user_json,
                 replayed: false,
             }),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use auth::ServiceKeyConfig;
 use clock::{Clock, Entropy};
+use http_server::{Health, Metrics, Service, Workers};
 use serde_json::json;
 use testing::{TestClient, TestServer, every_database};
 use tracing_subscriber::filter::LevelFilter;
@@ -29,6 +30,24 @@ impl Write for Log {
     }
 }
 
+/// A ledger that says who it is.
+async fn ledger_without_orders() -> TestServer {
+    let standing = json!({
+        "ledger": wallet_api::Uuid::from_u128(1), "head": 0, "highest_user": 0, "highest_told": 0, "is_demo": false,
+    });
+    let standing = axum::routing::get(async move || axum::Json(standing));
+    let service = Service {
+        name: "wallet-service",
+        router: axum::Router::new().route("/internal/ledger", standing),
+        own_health: false,
+        health: Health::new("wallet-service", Clock::system()),
+        metrics: Metrics::new().unwrap(),
+        workers: Workers::default(),
+    };
+    let (listener, _) = TestServer::listener().await;
+    TestServer::start(service, listener)
+}
+
 #[tokio::test]
 async fn secrets_never_reach_a_log() {
     let log = Log::default();
@@ -43,17 +62,18 @@ async fn secrets_never_reach_a_log() {
         ADMIN_PASSWORD.to_owned(),
         "$argon2id$".to_owned(),
     ];
+    let ledger = ledger_without_orders().await;
     for database in every_database().await {
         let config = user::Config {
             argon2_memory_kib: 64,
             argon2_passes: 1,
             admin_email: Some("root@example.com".to_owned()),
             admin_password: Some(ADMIN_PASSWORD.to_owned()),
-            // Nothing listens there: what fails is logged too.
+            // It takes no orders: what fails is logged too.
             ..user::Config::new(
                 database.config("users"),
                 ServiceKeyConfig::from_secret(SECRET_KEY),
-                "http://127.0.0.1:9",
+                ledger.url(),
             )
         };
         tracing::info!(?config, "the configuration");

@@ -1,17 +1,19 @@
 //! Demo data: the wallets of the contract's three demo users, filled by ordinary recorded transactions.
 //!
 //! Every order has a fixed key, so that any number of replicas and restarts leave one set of demo data. A ledger that is
-//! in use already, and was not begun with demo data, is left alone.
+//! in use already, and was not begun with demo data, is left alone. So is an empty one whose users belong to another: money that was lost
+//! is not made up for with demo money.
 
 use std::time::Duration;
 
 use money::{Amount, Currency};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wallet_api::{Operation, Order, Outcome, idempotency_key};
+use user_api::UserClient;
+use wallet_api::{Operation, Order, Outcome, Uuid, idempotency_key};
 
 use crate::ledger::Ledger;
-use crate::store::LedgerStore;
+use crate::store::{LedgerStore, StoreError};
 
 /// The wait before a database that is not ready is asked again.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
@@ -20,11 +22,12 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 pub(crate) async fn seed(
     ledger: Ledger,
     store: std::sync::Arc<dyn LedgerStore>,
+    users: UserClient,
     done: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
     while !done.borrow().to_owned() {
-        match try_seed(&ledger, &*store).await {
+        match try_seed(&ledger, &*store, &users).await {
             Ok(()) => drop(done.send_replace(true)),
             Err(error) => {
                 tracing::debug!(error = format!("{error:#}"), "no demo data yet");
@@ -37,19 +40,44 @@ pub(crate) async fn seed(
     }
 }
 
-async fn try_seed(ledger: &Ledger, store: &dyn LedgerStore) -> anyhow::Result<()> {
-    let orders = orders()?;
-    let (head, known) = store.find(&[orders[0].key]).await?;
-    if head > 0 && known.is_empty() {
+async fn try_seed(
+    ledger: &Ledger,
+    store: &dyn LedgerStore,
+    users: &UserClient,
+) -> anyhow::Result<()> {
+    let (identity, head) = store.identity().await?;
+    if head > 0 && !is_in(store).await? {
         tracing::info!("DEMO_DATA is left out: this ledger is in use");
         return Ok(());
     }
-    for outcome in ledger.submit(orders).await? {
+    // An empty ledger may be one that was lost. Who is asked then knows which ledger the users belong to.
+    if head == 0 {
+        let belonging = users.belonging().await?;
+        let is_ours = match belonging.ledger {
+            Some(theirs) => theirs == identity,
+            None => belonging.highest == 0,
+        };
+        if !is_ours {
+            tracing::info!("DEMO_DATA is left out: the users belong to another ledger");
+            return Ok(());
+        }
+    }
+    for outcome in ledger.submit(orders()?).await? {
         if let Outcome::Refused { reason } = outcome {
             tracing::debug!(?reason, "a demo order was refused");
         }
     }
     Ok(())
+}
+
+/// Whether a ledger began with demo data.
+pub(crate) async fn is_in(store: &dyn LedgerStore) -> Result<bool, StoreError> {
+    let (_, known) = store.find(&[key(0)]).await?;
+    Ok(!known.is_empty())
+}
+
+fn key(number: usize) -> Uuid {
+    idempotency_key(0, "demo data", &number.to_string())
 }
 
 /// John, Jane and Bob end with 1,000,000, 500,000 and 750,000 rupiah. Nobody receives a transfer: pages that were made before there was
@@ -86,7 +114,7 @@ fn orders() -> anyhow::Result<Vec<Order>> {
         pay(2, "Gojek", 100_000)?,
     ];
     let order = |(number, operation): (usize, Operation)| Order {
-        key: idempotency_key(0, "demo data", &number.to_string()),
+        key: key(number),
         operation,
     };
     Ok(operations.into_iter().enumerate().map(order).collect())

@@ -27,11 +27,12 @@ use clock::{Clock, Entropy};
 use http_server::Workers;
 use store::Fault;
 use tokio::sync::{mpsc, oneshot};
-use wallet_api::{Entry, Order, Outcome};
+use wallet_api::{Order, Outcome};
 
 pub use metrics::LedgerMetrics;
 pub use peers::Peers;
 
+use crate::domain::LogRow;
 use crate::store::LedgerStore;
 use peers::PassingOn;
 use served::Call;
@@ -109,8 +110,8 @@ impl Ledger {
         outcomes.await.map_err(|_| LedgerError::Unavailable)?
     }
 
-    /// Up to `limit` entries after `after`, of a log that ends at `head`; `None` where this process does not have them in memory.
-    pub fn recent(&self, after: i64, head: i64, limit: usize) -> Option<Vec<Entry>> {
+    /// Up to `limit` rows after `after`, of a log that ends at `head`; `None` where this process does not have them in memory.
+    pub fn recent(&self, after: i64, head: i64, limit: usize) -> Option<Vec<LogRow>> {
         self.tail.page(after, head, limit)
     }
 }

@@ -10,6 +10,7 @@ pub mod domain;
 pub mod ledger;
 pub mod receipts;
 mod routes;
+pub mod standing;
 pub mod store;
 pub mod verify;
 
@@ -93,7 +94,7 @@ pub async fn build_over(
 
     if config.demo_data {
         let (done, seeded) = tokio::sync::watch::channel(false);
-        workers.spawn(|stop| demo::seed(ledger.clone(), store.clone(), done, stop));
+        workers.spawn(|stop| demo::seed(ledger.clone(), store.clone(), users.clone(), done, stop));
         health.require("demo data", move || {
             let seeded = *seeded.borrow();
             async move {

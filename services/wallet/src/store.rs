@@ -11,7 +11,6 @@ mod sqlite;
 use ::store::Fault;
 use money::Currency;
 use uuid::Uuid;
-use wallet_api::Entry;
 
 use crate::domain::chain::Blind;
 use crate::domain::merkle::Hash;
@@ -32,6 +31,12 @@ pub const STEPS: &[store::Step] = &[
         name: "writer",
         postgres: include_str!("../migrations/postgres/0002_writer.sql"),
         sqlite: include_str!("../migrations/sqlite/0002_writer.sql"),
+    },
+    store::Step {
+        version: 3,
+        name: "identity",
+        postgres: include_str!("../migrations/postgres/0003_identity.sql"),
+        sqlite: include_str!("../migrations/sqlite/0003_identity.sql"),
     },
 ];
 
@@ -104,6 +109,18 @@ pub trait LedgerStore: Send + Sync {
     /// Where the log ends.
     async fn head(&self) -> Result<Head, StoreError>;
 
+    /// Which ledger it is, and where its log ends.
+    async fn identity(&self) -> Result<(Uuid, i64), StoreError>;
+
+    /// The highest id of a user that the ledger knows, and the highest that a user service has told of.
+    async fn highest_users(&self) -> Result<(i64, i64), StoreError>;
+
+    /// Remembers that a user service which belongs to `ledger` has given ids up to this one; `false`, and nothing, in another ledger.
+    async fn note_users(&self, ledger: Uuid, highest: i64) -> Result<bool, StoreError>;
+
+    /// Up to `limit` ids of users after `after` who have a wallet or were closed, in order.
+    async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError>;
+
     /// Where the process listens that moved the head last, if it says so.
     async fn last_writer(&self) -> Result<Option<String>, StoreError>;
 
@@ -152,9 +169,4 @@ pub trait LedgerStore: Send + Sync {
 pub trait Staged: Send {
     /// The second half, for the same batch: as [`LedgerStore::commit`].
     async fn settle(self: Box<Self>, batch: &Batch) -> Result<Committed, StoreError>;
-}
-
-/// Only the entries.
-pub fn entries(rows: Vec<LogRow>) -> Vec<Entry> {
-    rows.into_iter().map(|row| row.entry).collect()
 }

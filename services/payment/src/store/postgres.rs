@@ -1,5 +1,6 @@
 //! Adding rows on PostgreSQL: one statement, one round trip.
 
+use feed_follower::Position;
 use store::PostgresPool;
 use store::sqlx;
 
@@ -9,7 +10,7 @@ use crate::domain::Payment;
 /// together, and then the log is followed from there again.
 const APPEND: &str = "
     with moved as (
-        update feed_position set seq = $2 where id = 0 and seq = $1 returning 1
+        update feed_position set seq = $2, ledger = $10, mark = $11 where id = 0 and seq = $1 returning 1
     ), added as (
         insert into payments (id, user_id, wallet_id, merchant, amount, currency, created_at)
         select v.* from moved, unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::int8[], $8::text[], $9::int8[]) v
@@ -19,7 +20,7 @@ const APPEND: &str = "
 pub(super) async fn append(
     pool: &PostgresPool,
     from: i64,
-    to: i64,
+    to: &Position,
     payments: &[Payment],
 ) -> sqlx::Result<bool> {
     let numbers = |field: fn(&Payment) -> i64| payments.iter().map(field).collect::<Vec<i64>>();
@@ -27,7 +28,7 @@ pub(super) async fn append(
     let mut session = pool.lend().await?;
     let (moved, _): (i64, String) = sqlx::query_as(APPEND)
         .bind(from)
-        .bind(to)
+        .bind(to.seq)
         .bind(numbers(|payment| payment.id))
         .bind(numbers(|payment| payment.user_id))
         .bind(numbers(|payment| payment.wallet_id))
@@ -35,6 +36,8 @@ pub(super) async fn append(
         .bind(numbers(|payment| payment.amount))
         .bind(texts(|payment| payment.currency.code()))
         .bind(numbers(|payment| payment.created_at.micros()))
+        .bind(to.ledger)
+        .bind(&to.mark)
         .fetch_one(&mut *session)
         .await?;
     session.commit().await?;

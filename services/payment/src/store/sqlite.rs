@@ -1,5 +1,6 @@
 //! Adding rows on SQLite: many rows a statement, because a statement for each costs several times as much.
 
+use feed_follower::Position;
 use store::SqlitePools;
 use store::sqlx::{self, Connection as _, QueryBuilder};
 
@@ -9,18 +10,23 @@ use crate::domain::Payment;
 /// such statements, whose text is prepared once.
 const ROWS_MAX: usize = 100;
 
-const MOVE: &str = "update feed_position set seq = $2 where id = 0 and seq = $1";
+const MOVE: &str =
+    "update feed_position set seq = $2, ledger = $3, mark = $4 where id = 0 and seq = $1";
 
 pub(super) async fn append(
     pools: &SqlitePools,
     from: i64,
-    to: i64,
+    to: &Position,
     payments: &[Payment],
 ) -> sqlx::Result<bool> {
     // A crash undoes rows and position together, and then the log is followed from there again.
     pools.without_waiting(async |connection| {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let moved = sqlx::query(MOVE).bind(from).bind(to);
+        let moved = sqlx::query(MOVE)
+                .bind(from)
+                .bind(to.seq)
+                .bind(to.ledger)
+                .bind(&to.mark);
         if moved.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(false);
         }

@@ -36,7 +36,7 @@ async fn balance_at(
     id: PathId,
     query: Result<Query<AtQuery>, QueryRejection>,
 ) -> Fresh<BalanceBody> {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let body = async {
         let not_found = || ApiError::not_found("Wallet not found", "wallet_not_found");
         let wallet = app.store.wallet(id.or(not_found())?).await?;

@@ -32,7 +32,7 @@ pub(super) async fn receipt(
     caller: Caller,
     id: PathId,
 ) -> Fresh<ReceiptBody> {
-    let freshness = app.follower.freshness().await;
+    let freshness = app.follower.freshness().await?;
     let body = async {
         let movement = app.own_movement(caller.user_id.0, id).await?;
         let none = || {

@@ -103,7 +103,7 @@ mod tests {
             all_do(&database, BEFORE).await;
             database.migrate(&config, STEPS).await.unwrap();
             let store = Store::new(database);
-            assert_eq!(store.position().await.unwrap(), 6);
+            assert_eq!(store.position().await.unwrap().seq, 6);
             let expected = [(1, 5), (2, 6), (3, 10), (4, 11), (RECORDED, RECORDED)];
             assert_eq!(numbers(&store).await, expected);
         }
@@ -121,14 +121,18 @@ mod tests {
             database.migrate(&config, STEPS).await.unwrap();
             all_do(&database, BEFORE).await;
             let store = Store::new(database.clone());
-            assert_eq!(store.position().await.unwrap(), 6);
+            assert_eq!(store.position().await.unwrap().seq, 6);
             all_do(&database, MEANWHILE).await;
             // It follows those rows, and they have no numbers yet.
             let nothing = Batch::after(0, &[]);
-            assert!(!store.append(40_000, 40_001, &nothing).await.unwrap());
+            let to = feed_follower::Position {
+                seq: 40_001,
+                ..feed_follower::Position::default()
+            };
+            assert!(!store.append(40_000, &to, &nothing).await.unwrap());
             let (first, second) = tokio::join!(store.position(), store.position());
-            assert_eq!((first.unwrap(), second.unwrap()), (40_000, 40_000));
-            assert!(store.append(40_000, 40_001, &nothing).await.unwrap());
+            assert_eq!((first.unwrap().seq, second.unwrap().seq), (40_000, 40_000));
+            assert!(store.append(40_000, &to, &nothing).await.unwrap());
             let of_the_log = [(1, 5), (2, 6), (3, 10), (4, 11), (5, 16), (6, 19)];
             let recorded = [(RECORDED, RECORDED), (RECORDED + 1, RECORDED + 1)];
             assert_eq!(numbers(&store).await, [&of_the_log[..], &recorded].concat());

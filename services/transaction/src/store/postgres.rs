@@ -1,5 +1,6 @@
 //! Adding rows on PostgreSQL: one statement, one round trip.
 
+use feed_follower::Position;
 use store::PostgresPool;
 use store::sqlx;
 
@@ -10,7 +11,7 @@ use crate::domain::{Batch, Movement, Totals};
 /// crash undoes rows and position together, and then the log is followed from there again.
 const APPEND: &str = concat!(
     "with moved as (
-        update feed_position set seq = $2, numbered = $2, last_number = last_number + cardinality($6::int8[])
+        update feed_position set seq = $2, numbered = $2, last_number = last_number + cardinality($6::int8[]), ledger = $26, mark = $27
         where id = 0 and seq = $1 and numbered = $1 returning last_number - cardinality($6::int8[]) as last_number
     ), opened as (
         insert into wallets (wallet_id, user_id, currency)
@@ -36,7 +37,7 @@ const APPEND: &str = concat!(
 pub(super) async fn append(
     pool: &PostgresPool,
     from: i64,
-    to: i64,
+    to: &Position,
     batch: &Batch,
 ) -> sqlx::Result<bool> {
     let (opened, rows) = (&batch.opened, &batch.movements);
@@ -53,7 +54,7 @@ pub(super) async fn append(
     let mut session = pool.lend().await?;
     let (moved, _): (i64, String) = sqlx::query_as(APPEND)
         .bind(from)
-        .bind(to)
+        .bind(to.seq)
         .bind(wallets)
         .bind(owners)
         .bind(wallet_currencies)
@@ -78,6 +79,8 @@ pub(super) async fn append(
         .bind(sums(|totals| totals.withdrawal))
         // Counted from 1. `with ordinality` would say the same, and takes the database a sixth longer for the whole statement.
         .bind(column(|row| row.id))
+        .bind(to.ledger)
+        .bind(&to.mark)
         .fetch_one(&mut *session)
         .await?;
     session.commit().await?;

@@ -1,6 +1,9 @@
 //! Entries of history that services record by hand.
 
 use clock::Timestamp;
+use money::Currency;
+use store::sqlx::query::Query;
+use store::sqlx::{Encode, Type};
 use store::{in_transaction, sqlx};
 
 use super::{Error, Row, Store, columns, movement, on_totals_conflict};
@@ -42,11 +45,34 @@ const ADD: &str = concat!(
     columns!()
 );
 
-const COUNT: &str = concat!(
+pub(super) const COUNT: &str = concat!(
     "insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal) \
      values ($1, $2, $3, $4, $5, $6, $7, $8) ",
     on_totals_conflict!()
 );
+
+/// Binds what [`COUNT`] adds.
+pub(super) fn count<'q, D>(
+    query: Query<'q, D, D::Arguments>,
+    user_id: i64,
+    currency: &'q Currency,
+    totals: &Totals,
+) -> Query<'q, D, D::Arguments>
+where
+    D: sqlx::Database,
+    i64: Encode<'q, D> + Type<D>,
+    &'q str: Encode<'q, D> + Type<D>,
+{
+    query
+        .bind(user_id)
+        .bind(currency.code())
+        .bind(totals.entries)
+        .bind(totals.topup)
+        .bind(totals.payment)
+        .bind(totals.sent)
+        .bind(totals.received)
+        .bind(totals.withdrawal)
+}
 
 impl Store {
     /// Adds a record to the history of `wallet` and to its user's totals, once for each key.
@@ -91,15 +117,7 @@ impl Store {
                 .bind(at.micros())
                 .fetch_one(&mut *tx)
                 .await?;
-            sqlx::query(COUNT)
-                .bind(wallet.user_id)
-                .bind(wallet.currency.code())
-                .bind(totals.entries)
-                .bind(totals.topup)
-                .bind(totals.payment)
-                .bind(totals.sent)
-                .bind(totals.received)
-                .bind(totals.withdrawal)
+            count(sqlx::query(COUNT), wallet.user_id, &wallet.currency, &totals)
                 .execute(&mut *tx)
                 .await?;
             Ok(Recorded::Now(movement(row)?))

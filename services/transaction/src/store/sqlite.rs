@@ -1,5 +1,6 @@
 //! Adding rows on SQLite: many rows a statement, because a statement for each costs several times as much.
 
+use feed_follower::Position;
 use store::SqlitePools;
 use store::sqlx::{self, Connection as _, QueryBuilder, Sqlite, Transaction};
 
@@ -10,13 +11,13 @@ use crate::domain::{Batch, Movement};
 /// such statements, whose text is prepared once.
 const ROWS_MAX: usize = 100;
 
-const MOVE: &str = "update feed_position set seq = $2, numbered = $2, last_number = last_number + $3 \
+const MOVE: &str = "update feed_position set seq = $2, numbered = $2, last_number = last_number + $3, ledger = $4, mark = $5 \
     where id = 0 and seq = $1 and numbered = $1 returning last_number - $3";
 
 pub(super) async fn append(
     pools: &SqlitePools,
     from: i64,
-    to: i64,
+    to: &Position,
     batch: &Batch,
 ) -> sqlx::Result<bool> {
     // A crash undoes rows and position together, and then the log is followed from there again.
@@ -24,7 +25,12 @@ pub(super) async fn append(
         .without_waiting(async |connection| {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
             let count = i64::try_from(batch.movements.len()).unwrap_or(i64::MAX);
-            let moved = sqlx::query_scalar(MOVE).bind(from).bind(to).bind(count);
+            let moved = sqlx::query_scalar(MOVE)
+                .bind(from)
+                .bind(to.seq)
+                .bind(count)
+                .bind(to.ledger)
+                .bind(&to.mark);
             let Some(last_number) = moved.fetch_optional(&mut *tx).await? else {
                 return Ok(false);
             };

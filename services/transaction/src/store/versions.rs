@@ -176,6 +176,13 @@ mod tests {
         }
     }
 
+    fn at(seq: i64) -> feed_follower::Position {
+        feed_follower::Position {
+            seq,
+            ..feed_follower::Position::default()
+        }
+    }
+
     #[tokio::test]
     async fn the_version_counts_every_row_of_the_log_and_every_record() {
         for database in every_database().await {
@@ -185,7 +192,12 @@ mod tests {
             for entries in log[..8].chunks(1).chain([&log[8..]]) {
                 let (first, last) = (entries.first().unwrap(), entries.last().unwrap());
                 let batch = Batch::after(0, entries);
-                assert!(store.append(first.seq - 1, last.seq, &batch).await.unwrap());
+                assert!(
+                    store
+                        .append(first.seq - 1, &at(last.seq), &batch)
+                        .await
+                        .unwrap()
+                );
                 assert_counts_rows(&database).await;
             }
             let version = Versions::new(database.clone()).read(1).await.unwrap();
@@ -225,7 +237,12 @@ mod tests {
         for database in every_database().await {
             let (database, store) = store_on(&database).await;
             let log = log();
-            assert!(store.append(0, 10, &Batch::after(0, &log)).await.unwrap());
+            assert!(
+                store
+                    .append(0, &at(10), &Batch::after(0, &log))
+                    .await
+                    .unwrap()
+            );
             let versions = Versions::new(database);
             let asked = (0..1000_i64).map(|count| versions.read(count % 4));
             let answers = try_join_all(asked).await.unwrap();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use service_client::{CallError, ServiceClient};
 use telemetry::Needed;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The name of the service behind this client.
 pub const SERVICE: &str = "user-service";
@@ -27,6 +28,15 @@ pub struct KnownUser {
     pub id: i64,
     /// The name, for descriptions.
     pub name: String,
+}
+
+/// Which ledger the users belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Belonging {
+    /// The ledger's id; `None` where none was met yet.
+    pub ledger: Option<Uuid>,
+    /// The highest id that somebody has.
+    pub highest: i64,
 }
 
 /// Which updates of the sessions.
@@ -58,6 +68,11 @@ impl UserClient {
             Err(CallError::Refused { status, .. }) if status.as_u16() == 404 => Ok(None),
             other => other.map(Some),
         }
+    }
+
+    /// Which ledger the users belong to.
+    pub async fn belonging(&self) -> Result<Belonging, CallError> {
+        self.http.get("/internal/belonging", &()).await
     }
 
     /// Keys, and what was revoked after `after`.

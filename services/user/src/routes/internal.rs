@@ -7,16 +7,32 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use http_server::{Json, PathId};
-use user_api::{KnownUser, SessionsQuery};
+use user_api::{Belonging, KnownUser, SessionsQuery};
 
 use super::App;
 use crate::error::Error;
 use crate::users::Users;
 
 pub(super) fn router() -> Router<App> {
+    Router::new().route("/internal/users/{id}", get(find))
+}
+
+/// What is answered also where the users do not go with the ledger: the wallet service cannot start without it.
+pub(super) fn open_router() -> Router<App> {
     Router::new()
-        .route("/internal/users/{id}", get(find))
         .route("/internal/sessions", get(sessions))
+        .route("/internal/belonging", get(belonging))
+}
+
+async fn belonging(
+    State(users): State<Users>,
+    _caller: ServiceCaller,
+) -> Result<Json<Belonging>, ApiError> {
+    let own = users.store.own().await?;
+    Ok(Json(Belonging {
+        ledger: own.position.ledger,
+        highest: own.highest,
+    }))
 }
 
 async fn find(

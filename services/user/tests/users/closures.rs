@@ -32,7 +32,7 @@ async fn a_deletion_tells_the_ledger_at_once() {
 #[tokio::test]
 async fn a_deletion_does_not_need_the_ledger() {
     for database in every_database().await {
-        let ledger = FakeLedger::away().await;
+        let ledger = FakeLedger::deaf().await;
         let config = config(&database, &ledger.url);
         user::migrate(&config.database).await.unwrap();
         let users = TestUsers::run(config, manual_clock(), ledger).await;
@@ -61,7 +61,7 @@ async fn a_deletion_does_not_need_the_ledger() {
         let users = TestUsers::run(config, clock, ledger).await;
         assert_eq!(in_outbox(&users).await, 2);
 
-        users.ledger.come_back();
+        users.ledger.listen();
         wait_until("the outbox is empty", async || in_outbox(&users).await == 0).await;
         let closed = users.ledger.closed();
         let ids: HashSet<i64> = closed.iter().map(|(_, user_id)| *user_id).collect();

@@ -220,7 +220,7 @@ async fn probes_and_keys_need_no_token() {
         for path in ["/livez", "/metrics"] {
             assert_eq!(users.client.get(path).await.status, 200);
         }
-        users.client.get("/readyz").await.expect(200);
+        users.is_ready().await;
         let health = users.client.get("/health").await.expect(200);
         assert_eq!(health["service"], "user-service");
         assert_eq!(health["status"], "healthy");

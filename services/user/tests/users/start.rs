@@ -112,7 +112,11 @@ async fn a_service_waits_for_its_schema() {
         let waiting = users.client.get("/readyz").await.expect(503);
         assert_eq!(
             waiting["failing"],
-            json!({"database": "the database is not migrated", "start": "the service is starting"})
+            json!({
+                "database": "the database is not migrated",
+                "ledger": "the ledger was not asked yet",
+                "start": "the service is starting",
+            })
         );
         users.client.get("/health").await.expect(503);
         assert_eq!(users.client.get("/livez").await.status, 200);

@@ -7,14 +7,16 @@ use auth::{ServiceIdentity, ServiceKeyConfig, ServiceKeys};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use axum::routing::{get, post};
 use clock::{Clock, Entropy, Timestamp};
 use http_server::{Health, Metrics, Service, Workers};
 use serde_json::{Value, json};
 use testing::{SECRET, TestClient, TestDatabase, TestServer, every_database};
 use tokio::net::{TcpListener, TcpSocket};
 use user::Config;
-use wallet_api::{Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome};
+use wallet_api::{
+    Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UsersTold,
+};
 
 /// A password that is good enough.
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -162,6 +164,10 @@ pub(crate) fn service_token(secret: &str, clock: &Clock) -> String {
 pub(crate) struct FakeLedger {
     pub(crate) url: String,
     closed: Arc<Mutex<Vec<(String, i64)>>>,
+    /// What it says of itself.
+    pub(crate) standing: Arc<Mutex<Standing>>,
+    /// Whether it takes no orders.
+    is_deaf: Arc<Mutex<bool>>,
     reserved: Arc<Mutex<Option<TcpSocket>>>,
     running: Arc<Mutex<Option<TestServer>>>,
 }
@@ -189,9 +195,31 @@ impl FakeLedger {
         FakeLedger {
             url,
             closed: Arc::default(),
+            standing: Arc::new(Mutex::new(Standing {
+                ledger: wallet_api::Uuid::from_u128(1),
+                head: 0,
+                mark: None,
+                mark_there: None,
+                highest_user: 0,
+                highest_told: 0,
+                is_demo: false,
+            })),
+            is_deaf: Arc::default(),
             reserved: Arc::default(),
             running: Arc::default(),
         }
+    }
+
+    /// One that says who it is, and takes no orders until it [`listens`](Self::listen).
+    pub(crate) async fn deaf() -> FakeLedger {
+        let ledger = FakeLedger::start().await;
+        *ledger.is_deaf.lock().unwrap() = true;
+        ledger
+    }
+
+    /// Takes orders from now on.
+    pub(crate) fn listen(&self) {
+        *self.is_deaf.lock().unwrap() = false;
     }
 
     /// Listens from now on.
@@ -211,6 +239,8 @@ impl FakeLedger {
             name: "wallet-service",
             router: axum::Router::new()
                 .route("/internal/orders", post(take_note))
+                .route("/internal/ledger", get(standing))
+                .route("/internal/ledger/users", post(note_users))
                 .with_state(self.clone()),
             own_health: false,
             health: Health::new("wallet-service", clock),
@@ -219,6 +249,19 @@ impl FakeLedger {
         };
         *self.running.lock().unwrap() = Some(TestServer::start(service, listener));
     }
+}
+
+async fn standing(State(ledger): State<FakeLedger>) -> Json<Standing> {
+    Json(ledger.standing.lock().unwrap().clone())
+}
+
+async fn note_users(
+    State(ledger): State<FakeLedger>,
+    Json(told): Json<UsersTold>,
+) -> Json<UsersTold> {
+    let mut standing = ledger.standing.lock().unwrap();
+    standing.highest_told = standing.highest_told.max(told.highest);
+    Json(told)
 }
 
 async fn take_note(
@@ -232,6 +275,9 @@ async fn take_note(
         .verify(token.strip_prefix("Bearer ").unwrap())
         .map_err(|_| StatusCode::UNAUTHORIZED)?;
     assert_eq!(&*caller, "user-service");
+    if *ledger.is_deaf.lock().unwrap() {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
     let mut closed = ledger.closed.lock().unwrap();
     let mut outcomes = Vec::new();
     for order in request.orders {

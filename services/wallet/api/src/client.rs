@@ -11,6 +11,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::{
     LogPage, LogQuery, ORDERS_MAX, Order, OrdersRequest, OrdersResponse, Outcome, Receipt,
+    Standing, StandingQuery, UserIds, UsersQuery, UsersTold,
 };
 
 /// The name of the service behind this client.
@@ -85,6 +86,25 @@ impl LedgerClient {
         self.http
             .get("/internal/log", &LogQuery { after, limit })
             .await
+    }
+
+    /// Which ledger it is, and what its log looks like at the entry with this number.
+    pub async fn standing(&self, seq: i64) -> Result<Standing, CallError> {
+        let query = StandingQuery { seq };
+        self.http.get("/internal/ledger", &query).await
+    }
+
+    /// Says up to which id users were given to people. A ledger with another id refuses.
+    pub async fn tell_users(&self, told: &UsersTold) -> Result<(), CallError> {
+        let path = "/internal/ledger/users";
+        let _: Answered<UsersTold> = self.http.post_repeatable(path, told).await?;
+        Ok(())
+    }
+
+    /// Users that the ledger knows, in the order of their ids, up to [`USERS_PAGE_MAX`](crate::USERS_PAGE_MAX).
+    pub async fn users(&self, after: i64) -> Result<UserIds, CallError> {
+        let query = UsersQuery { after };
+        self.http.get("/internal/ledger/users", &query).await
     }
 }
 

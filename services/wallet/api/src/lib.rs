@@ -3,8 +3,13 @@
 //! Enumerations are written as `{"variant": {…}}`: that is read in one pass, where a tag among the fields makes the reader keep
 //! everything before it has seen the tag.
 
+mod belonging;
 mod client;
 
+pub use belonging::{
+    Mark, Mismatch, Position, Seen, Standing, StandingQuery, USERS_PAGE_MAX, UserIds, UsersQuery,
+    UsersTold,
+};
 pub use client::{LedgerClient, SERVICE};
 
 use money::{Amount, Currency};
@@ -335,6 +340,15 @@ pub struct LogPage {
     pub entries: Vec<Entry>,
     /// The newest number there was when the page was read.
     pub head: i64,
+    /// Which ledger it is. It and the marks were not there in the first releases.
+    #[serde(default)]
+    pub ledger: Option<Uuid>,
+    /// The mark of the entry that was asked to start after.
+    #[serde(default)]
+    pub mark_before: Option<Mark>,
+    /// The mark of the last entry in the page.
+    #[serde(default)]
+    pub mark: Option<Mark>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! what the other side holds, not even by trying numbers out.
 
 use sha2::{Digest, Sha256};
-use wallet_api::{Event, TransferKind, WalletStatus};
+use wallet_api::{Event, Mark, TransferKind, WalletStatus};
 
 use super::decide::LogRow;
 use super::merkle::{self, Hash};
@@ -70,6 +70,11 @@ pub fn leaves(rows: &[LogRow]) -> Vec<Hash> {
         merkle::leaf(&text)
     };
     rows.iter().map(leaf).collect()
+}
+
+/// What an entry is told from every other entry by, in this ledger or another: its leaf. The order's key is in it.
+pub fn mark(row: &LogRow) -> Mark {
+    hex::encode(merkle::leaf(&leaf_bytes(row)))
 }
 
 /// The bytes of an entry's leaf.

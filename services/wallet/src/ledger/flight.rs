@@ -138,8 +138,7 @@ impl Flight {
 
     /// Notes what became of the accepted orders, for them and for those who follow the log.
     fn is_durable(&mut self, runway: &Runway, batch: &Batch) {
-        let entries = batch.rows.iter().map(|row| row.entry.clone());
-        runway.tail.extend(entries);
+        runway.tail.extend(batch.rows.iter().cloned());
         let Served {
             orders, outcomes, ..
         } = &mut self.served;

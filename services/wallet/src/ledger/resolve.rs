@@ -12,7 +12,7 @@ use super::decided::{decide, open_keys, replay};
 use super::served::Served;
 use super::writer::{ALONE_AFTER, RETRY_EVERY, Writer};
 use crate::domain::{self, Books, LogRow, User, money_in, money_out};
-use crate::store::{Committed, StoreError, entries};
+use crate::store::{Committed, StoreError};
 
 impl Writer {
     /// Serves calls of which some orders may have their outcome. Tries until it succeeds or the patience is over; every attempt may
@@ -102,8 +102,7 @@ impl Writer {
                 Committed::Done => {
                     self.metrics
                         .committed(&batch, started.elapsed().as_secs_f64());
-                    self.tail
-                        .extend(batch.rows.iter().map(|row| row.entry.clone()));
+                    self.tail.extend(batch.rows.iter().cloned());
                     decided.note_committed(&batch, orders, outcomes);
                     books.merge(&batch);
                 }
@@ -200,8 +199,8 @@ impl Writer {
             if rows.is_empty() {
                 return Err(StoreError::Corrupt("the log ends before its head"));
             }
-            let rows = entries(rows);
-            for entry in rows.iter().filter(|entry| entry.seq <= head.seq) {
+            let entries = rows.iter().map(|row| &row.entry);
+            for entry in entries.filter(|entry| entry.seq <= head.seq) {
                 books.follow(entry);
             }
             self.tail.extend(rows.into_iter());

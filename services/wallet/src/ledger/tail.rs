@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use wallet_api::Entry;
+use crate::domain::LogRow;
 
 /// How many entries are kept: a follower that is further behind reads the database.
 const KEPT_MAX: usize = 16_384;
@@ -14,36 +14,36 @@ const KEPT_MAX: usize = 16_384;
 /// The newest entries that this process committed or followed.
 #[derive(Default)]
 pub(super) struct Tail {
-    entries: Mutex<VecDeque<Entry>>,
+    entries: Mutex<VecDeque<LogRow>>,
 }
 
 impl Tail {
     /// Takes in committed entries, in order. Where they do not follow what is kept, that is forgotten.
-    pub(super) fn extend(&self, entries: impl Iterator<Item = Entry>) {
+    pub(super) fn extend(&self, rows: impl Iterator<Item = LogRow>) {
         let mut kept = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in entries {
-            if let Some(last) = kept.back() {
-                if entry.seq <= last.seq {
+        for row in rows {
+            if let Some(last) = kept.back().map(|last| last.entry.seq) {
+                if row.entry.seq <= last {
                     continue;
                 }
-                if entry.seq != last.seq.saturating_add(1) {
+                if row.entry.seq != last.saturating_add(1) {
                     kept.clear();
                 }
             }
             if kept.len() == KEPT_MAX {
                 kept.pop_front();
             }
-            kept.push_back(entry);
+            kept.push_back(row);
         }
     }
 
     /// Up to `limit` entries after `after`; `None` where not all of them up to `head` are kept.
-    pub(super) fn page(&self, after: i64, head: i64, limit: usize) -> Option<Vec<Entry>> {
+    pub(super) fn page(&self, after: i64, head: i64, limit: usize) -> Option<Vec<LogRow>> {
         if after >= head {
             return Some(Vec::new());
         }
         let kept = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let (first, last) = (kept.front()?.seq, kept.back()?.seq);
+        let (first, last) = (kept.front()?.entry.seq, kept.back()?.entry.seq);
         if last < head {
             return None;
         }
@@ -60,21 +60,24 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use wallet_api::Event;
+    use wallet_api::{Entry, Event, Uuid};
 
     use super::*;
 
-    fn entries(numbers: std::ops::RangeInclusive<i64>) -> impl Iterator<Item = Entry> {
-        numbers.map(|seq| Entry {
-            seq,
-            at: seq,
-            event: Event::UserClosed { user_id: seq },
+    fn entries(numbers: std::ops::RangeInclusive<i64>) -> impl Iterator<Item = LogRow> {
+        numbers.map(|seq| LogRow {
+            key: Uuid::nil(),
+            entry: Entry {
+                seq,
+                at: seq,
+                event: Event::UserClosed { user_id: seq },
+            },
         })
     }
 
     fn page(tail: &Tail, after: i64, head: i64, limit: usize) -> Option<Vec<i64>> {
         let page = tail.page(after, head, limit)?;
-        Some(page.iter().map(|entry| entry.seq).collect())
+        Some(page.iter().map(|row| row.entry.seq).collect())
     }
 
     #[test]

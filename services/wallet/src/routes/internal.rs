@@ -5,16 +5,18 @@ use auth::{ServiceCaller, ServiceKeys, Verifier};
 use axum::Extension;
 use axum::Router;
 use axum::extract::{FromRef, Query, State};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use http_server::{BodyLimit, Json, PathId};
 use wallet_api::{
-    LOG_PAGE_MAX, LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse, Receipt,
+    LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse, Receipt, Standing, StandingQuery,
+    USERS_PAGE_MAX, UserIds, UsersQuery, UsersTold,
 };
 
 use super::Wallets;
 use crate::ledger::Ledger;
 use crate::receipts;
-use crate::store::entries;
+use crate::standing;
 
 /// Room for [`ORDERS_MAX`] orders with the longest merchant names.
 const ORDERS_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -22,6 +24,8 @@ const ORDERS_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub(super) fn router() -> Router<Wallets> {
     Router::new()
         .route("/internal/log", get(log))
+        .route("/internal/ledger", get(standing_at))
+        .route("/internal/ledger/users", get(users).post(note_users))
         .route("/internal/receipts/{entry}", get(receipt))
 }
 
@@ -87,16 +91,43 @@ async fn log(
     service: ServiceCaller,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogPage>, ApiError> {
-    let limit = query.limit.clamp(1, LOG_PAGE_MAX);
-    // The head is asked for after the follower asked: a page up to it has everything that was committed before.
-    let head = wallets.store.head().await?.seq;
-    let most = usize::try_from(limit).unwrap_or_default();
-    let entries = match wallets.ledger.recent(query.after, head, most) {
-        Some(entries) => entries,
-        None => entries(wallets.store.log(query.after, limit).await?),
-    };
-    // What is read from the database may be newer than the head that was read before it.
-    let head = entries.last().map_or(head, |entry| head.max(entry.seq));
-    wallets.metrics.followed(&service.0, query.after, head);
-    Ok(Json(LogPage { entries, head }))
+    let (store, ledger) = (&*wallets.store, Some(&wallets.ledger));
+    let page = standing::page(store, ledger, query.after, query.limit).await?;
+    wallets.metrics.followed(&service.0, query.after, page.head);
+    Ok(Json(page))
+}
+
+/// Which ledger it is, and how it looks from one entry.
+async fn standing_at(
+    State(wallets): State<Wallets>,
+    _service: ServiceCaller,
+    Query(query): Query<StandingQuery>,
+) -> Result<Json<Standing>, ApiError> {
+    Ok(Json(standing::standing(&*wallets.store, query.seq).await?))
+}
+
+/// Takes note of how far the ids of users have come.
+async fn note_users(
+    State(wallets): State<Wallets>,
+    _service: ServiceCaller,
+    Json(told): Json<UsersTold>,
+) -> Result<Json<UsersTold>, ApiError> {
+    if wallets.store.note_users(told.ledger, told.highest).await? {
+        return Ok(Json(told));
+    }
+    Err(ApiError::new(
+        StatusCode::CONFLICT,
+        "Another ledger",
+        "other_ledger",
+    ))
+}
+
+/// Users that the ledger knows.
+async fn users(
+    State(wallets): State<Wallets>,
+    _service: ServiceCaller,
+    Query(query): Query<UsersQuery>,
+) -> Result<Json<UserIds>, ApiError> {
+    let users = wallets.store.users(query.after, USERS_PAGE_MAX).await?;
+    Ok(Json(UserIds { users }))
 }

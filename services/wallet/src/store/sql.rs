@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use money::Currency;
-use store::{Database, on_read, sqlx};
+use store::{Database, in_transaction, on_read, sqlx};
 use uuid::Uuid;
 
 use super::codec::{self, HeadColumns, LogColumns, Owners};
@@ -39,6 +39,23 @@ const SUMS: &str = "
     select currency, cast(sum(balance >> 32) as bigint), cast(sum(balance & 4294967295) as bigint),
            cast(sum(case when id > 0 and balance < 0 then 1 else 0 end) as bigint), count(*), max(id)
     from (select * from accounts where id > $1 order by id limit $2) part group by currency";
+
+/// Each is the end of an index.
+const HIGHEST_USERS: &str = "
+    select coalesce((select max(highest) from (
+               select (select max(user_id) from accounts where user_id is not null) as highest
+               union all select (select max(user_id) from closed_users)) known), 0), k.highest
+    from known_users k where k.id = 0";
+const NOTE_USERS: &str = "
+    update known_users set highest = case when highest < $2 then $2 else highest end
+    where id = 0 and exists (select 1 from ledger_head where id = 0 and ledger = $1)";
+/// `union` leaves out who comes twice. Each half is limited by itself.
+const USERS: &str = "
+    select user_id from (
+        select user_id from (select distinct user_id from accounts where user_id > $1 order by user_id limit $2) owners
+        union
+        select user_id from (select user_id from closed_users where user_id > $1 order by user_id limit $2) closed
+    ) known order by user_id limit $2";
 
 /// The ledger's storage in either database.
 #[derive(Clone)]
@@ -91,6 +108,45 @@ impl LedgerStore for SqlStore {
                 .await
         })?;
         codec::head(columns)
+    }
+
+    async fn identity(&self) -> Result<(Uuid, i64), StoreError> {
+        let identity = on_read!(&self.database, pool => {
+            sqlx::query_as("select ledger, seq from ledger_head where id = 0")
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(identity)
+    }
+
+    async fn highest_users(&self) -> Result<(i64, i64), StoreError> {
+        let highest = on_read!(&self.database, pool => {
+            sqlx::query_as(HIGHEST_USERS).fetch_one(pool).await
+        })?;
+        Ok(highest)
+    }
+
+    async fn note_users(&self, ledger: Uuid, highest: i64) -> Result<bool, StoreError> {
+        let done: sqlx::Result<u64> = in_transaction!(&self.database, tx => {
+            sqlx::query(NOTE_USERS)
+                .bind(ledger)
+                .bind(highest)
+                .execute(&mut *tx)
+                .await
+                .map(|done| done.rows_affected())
+        });
+        Ok(done? > 0)
+    }
+
+    async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+        let users = on_read!(&self.database, pool => {
+            sqlx::query_scalar(USERS)
+                .bind(after)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(users)
     }
 
     async fn last_writer(&self) -> Result<Option<String>, StoreError> {

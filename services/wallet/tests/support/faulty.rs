@@ -113,6 +113,22 @@ impl LedgerStore for Faulty {
         self.inner.head().await
     }
 
+    async fn identity(&self) -> Result<(Uuid, i64), StoreError> {
+        self.inner.identity().await
+    }
+
+    async fn highest_users(&self) -> Result<(i64, i64), StoreError> {
+        self.inner.highest_users().await
+    }
+
+    async fn note_users(&self, ledger: Uuid, highest: i64) -> Result<bool, StoreError> {
+        self.inner.note_users(ledger, highest).await
+    }
+
+    async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+        self.inner.users(after, limit).await
+    }
+
     async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError> {
         self.inner.accounts(ids).await
     }
