@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::time::Instant;
 
+use ledger::domain::chain::Parts;
+use ledger::domain::{Account, Books, Draft, Head, money_in, money_out};
+use ledger_api::{Operation, Order, Uuid, WalletStatus};
 use money::{Amount, Currency};
 use serde_json::json;
-use wallet::domain::chain::Parts;
-use wallet::domain::{Account, Books, Draft, Head, money_in, money_out};
-use wallet_api::{Operation, Order, Uuid, WalletStatus};
 
 const ORDERS: u16 = 1024;
 const TIMES: u32 = 500;

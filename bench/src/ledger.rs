@@ -6,11 +6,11 @@ use std::time::Duration;
 use auth::ServiceIdentity;
 use clock::{Clock, Entropy};
 use http_server::{Metrics, Workers};
+use ledger::store::{STEPS, SqlStore};
+use ledger::{Ledger, LedgerMetrics, Peers};
+use ledger_api::{ORDERS_MAX, Operation, Order, Outcome, Uuid};
 use money::{Amount, Currency};
 use store::{Database, DatabaseConfig};
-use wallet::ledger::{Ledger, LedgerMetrics, Peers};
-use wallet::store::{STEPS, SqlStore};
-use wallet_api::{ORDERS_MAX, Operation, Order, Outcome, Uuid};
 
 use crate::closed_loop::Progress;
 use crate::{Load, report};

@@ -47,7 +47,7 @@ impl Writer {
     async fn among_others(&self, port: u16) -> anyhow::Result<ledger::Bench> {
         let secret = "a secret of the benchmark, longer than 32 bytes";
         let keys = ServiceKeyConfig::from_secret(secret).service_keys(Clock::system())?;
-        let identity = ServiceIdentity::new(wallet_api::SERVICE, keys.clone());
+        let identity = ServiceIdentity::new(ledger_api::SERVICE, keys.clone());
         let peer = (format!("http://127.0.0.1:{port}"), identity);
         let (ledger, workers) = ledger::open_among(&ledger::config(&self.url), Some(peer)).await?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;

@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use ledger::domain::LogRow;
+use ledger::store::{LedgerStore as _, SqlStore};
+use ledger_api::LOG_PAGE_MAX;
 use local::Home;
 use serde_json::json;
 use store::Database;
 use testing::{DurablePostgres, Link, TestClient};
-use wallet::domain::LogRow;
-use wallet::store::{LedgerStore as _, SqlStore};
-use wallet_api::LOG_PAGE_MAX;
 
 use crate::clients::User;
 use crate::disk::SmallDisk;

@@ -11,9 +11,9 @@ mod verdict;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use ledger::domain;
+use ledger_api::{Event, Operation, Uuid};
 pub use verdict::{Rule, Verdict, Violation};
-use wallet::domain;
-use wallet_api::{Event, Operation, Uuid};
 
 use crate::ledger::{Position, Replay};
 use crate::record::{Call, Kind, Moment, Outcome, Shown, Told};

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clock::Entropy;
 use futures_util::future::join;
+use ledger_api::{Operation, Uuid, idempotency_key};
 use money::Amount;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testing::{Answer, TestClient};
-use wallet_api::{Operation, Uuid, idempotency_key};
 
 use crate::record::{Kind, Outcome, Recorder, Shown, Told, Totals, random};
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use wallet::domain::LogRow;
-use wallet_api::{Event, Side, Transfer, TransferKind, Uuid};
+use ledger::domain::LogRow;
+use ledger_api::{Event, Side, Transfer, TransferKind, Uuid};
 
 use crate::record::Totals;
 

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ledger::domain::{Account, Batch, Head, LogRow};
+use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, StoreError};
+use ledger_api::{Event, Uuid};
 use money::Currency;
 use tokio::sync::mpsc;
-use wallet::domain::{Account, Batch, Head, LogRow};
-use wallet::store::{BatchRow, Committed, LedgerStore, SqlStore, StoreError};
-use wallet_api::{Event, Uuid};
 
 /// How long the commit lags behind the answer in [`Bug::AnswerBeforeCommit`].
 const LAG: Duration = Duration::from_millis(20);

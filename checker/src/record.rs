@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use wallet_api::{Operation, Uuid};
+use ledger_api::{Operation, Uuid};
 
 /// A moment of the run: microseconds since it began, of one monotonic clock for all clients.
 pub type Moment = u64;

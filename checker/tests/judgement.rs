@@ -4,9 +4,9 @@
 use checker::check::{Rule, check};
 use checker::ledger::Replay;
 use checker::record::{Call, Kind, Outcome, Shown, Told, Totals};
+use ledger::domain::LogRow;
+use ledger_api::{Entry, Event, Operation, Side, Transfer, TransferKind, Uuid};
 use money::{Amount, Currency};
-use wallet::domain::LogRow;
-use wallet_api::{Entry, Event, Operation, Side, Transfer, TransferKind, Uuid};
 
 const WALLET: i64 = 1;
 const USER: i64 = 7;

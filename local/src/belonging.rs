@@ -5,11 +5,11 @@
 
 use anyhow::Context as _;
 use feed_follower::Position;
+use ledger::standing::{page, standing};
+use ledger::store::{LedgerStore as _, SqlStore};
+use ledger_api::{LogPage, Standing, USERS_PAGE_MAX};
 use store::{Database, on_read, sqlx};
 use user::{LedgerView, judge};
-use wallet::standing::{page, standing};
-use wallet::store::{LedgerStore as _, SqlStore};
-use wallet_api::{LogPage, Standing, USERS_PAGE_MAX};
 
 use crate::Home;
 
@@ -44,7 +44,7 @@ impl feed_follower::Log for Ledger {
 #[async_trait::async_trait]
 impl LedgerView for Ledger {
     async fn standing(&self, seq: i64) -> anyhow::Result<Standing> {
-        Ok(standing(&self.0, seq).await?)
+        Ok(standing(&self.0, seq, wallet::demo_key()).await?)
     }
 
     async fn users(&self, after: i64) -> anyhow::Result<Vec<i64>> {

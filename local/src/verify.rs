@@ -8,10 +8,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use feed_follower::Verdict;
+use ledger::receipts;
+use ledger::store::SqlStore;
+use ledger_api::Receipt;
 use store::Database;
-use wallet::receipts;
-use wallet::store::SqlStore;
-use wallet_api::Receipt;
 
 use self::files::Files;
 use crate::Home;
@@ -37,7 +37,7 @@ pub async fn verify(
         "Auditing the ledger ({}). Ctrl-C stops it; nothing is changed.",
         home.describe()
     )?;
-    let report = wallet::verify::verify(&store, &progress("entries of the ledger"))
+    let report = ledger::verify::verify(&store, &progress("entries of the ledger"))
         .await
         .context("the ledger could not be read")?;
     let mut is_whole = report.is_whole();

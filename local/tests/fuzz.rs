@@ -9,6 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use clock::{Clock, Entropy};
+use ledger::receipts;
+use ledger::store::SqlStore;
+use ledger_api::Receipt;
 use local::{Bank, Config, Home};
 use mutation::{Mutation, mutate, mutations};
 use proptest::prelude::*;
@@ -18,9 +21,6 @@ use store::Database;
 use testing::TestClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use wallet::receipts;
-use wallet::store::SqlStore;
-use wallet_api::Receipt;
 
 /// How much longer than what proptest finds right for pure functions.
 const REQUESTS: u32 = 8;

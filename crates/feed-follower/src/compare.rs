@@ -1,6 +1,6 @@
 //! Compares a read model with the log that it was built from.
 
-use wallet_api::{Entry, LOG_PAGE_MAX, Position, Seen};
+use ledger_api::{Entry, LOG_PAGE_MAX, Position, Seen};
 
 use crate::Log;
 

@@ -24,9 +24,9 @@ pub use work::Work;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use ledger_api::Position;
+use ledger_api::{Entry, LedgerClient, LogPage};
 use tokio::sync::{mpsc, oneshot, watch};
-pub use wallet_api::Position;
-use wallet_api::{Entry, LedgerClient, LogPage};
 
 /// How long a reader waits before it answers from what is there.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use api_error::ApiError;
 use http::StatusCode;
-use wallet_api::Mismatch;
+use ledger_api::Mismatch;
 
 use crate::Freshness;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ledger_api::{LOG_PAGE_MAX, LogPage, Position, Seen};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use wallet_api::{LOG_PAGE_MAX, LogPage, Position, Seen};
 
 use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader, State, Stopped};
 

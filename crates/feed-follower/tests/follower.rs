@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use feed_follower::{Behind, Follower, FollowerMetrics, Freshness, Log, Position, ReadModel};
 use http_server::Metrics;
+use ledger_api::{Entry, Event, LogPage, Uuid};
 use testing::wait_until;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use wallet_api::{Entry, Event, LogPage, Uuid};
 
 /// A log that grows, goes away, and can be held up.
 #[derive(Clone, Default)]

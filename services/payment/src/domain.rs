@@ -2,8 +2,8 @@
 
 use api_error::ApiError;
 use clock::Timestamp;
+use ledger_api::{Entry, Event, Refusal, Transfer, TransferKind};
 use money::Currency;
-use wallet_api::{Entry, Event, Refusal, Transfer, TransferKind};
 
 /// Money that went from a wallet to a merchant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Follows the ledger's log: of everything that happens it keeps the payments.
 
 use feed_follower::{Position, ReadModel};
-use wallet_api::Entry;
+use ledger_api::Entry;
 
 use crate::domain::Payment;
 use crate::store::Store;
@@ -35,10 +35,10 @@ impl ReadModel for Payments {
     reason = "a test that cannot go on fails, and says where"
 )]
 mod tests {
+    use ledger_api::{Event, Side, Transfer, TransferKind};
     use money::{Amount, Currency};
     use store::Database;
     use testing::every_database;
-    use wallet_api::{Event, Side, Transfer, TransferKind};
 
     use super::*;
     use crate::STEPS;
@@ -77,7 +77,7 @@ mod tests {
     fn at(seq: i64) -> Position {
         Position {
             seq,
-            ledger: Some(wallet_api::Uuid::from_u128(1)),
+            ledger: Some(ledger_api::Uuid::from_u128(1)),
             mark: Some(format!("the mark of {seq}")),
         }
     }

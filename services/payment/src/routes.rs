@@ -11,11 +11,11 @@ use clock::{Clock, Entropy};
 use feed_follower::{Follower, Freshness};
 use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
+use ledger_api::{Entry, LedgerClient, Operation, Order, Outcome, Refusal, idempotency_key};
 use service_client::CallError;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet_api::{Entry, LedgerClient, Operation, Order, Outcome, Refusal, idempotency_key};
 
 use crate::domain::{Payment, Sent, payment_refused, transfer_refused};
 use crate::store::Store;

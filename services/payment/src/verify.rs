@@ -1,8 +1,8 @@
 //! Whether the payments are what the ledger's log says.
 
 use feed_follower::{Comparable, Log, Position, Verdict};
+use ledger_api::Entry;
 use store::{Database, DatabaseConfig};
-use wallet_api::Entry;
 
 use crate::STEPS;
 use crate::domain::Payment;

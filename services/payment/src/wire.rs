@@ -3,10 +3,10 @@
 use api_error::ApiError;
 use auth::UserId;
 use http_server::{FIELD_CHARS_MAX, Field, text};
+use ledger_api::Operation;
 use money::Amount;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wallet_api::Operation;
 
 use crate::domain::{Payment, Sent};
 

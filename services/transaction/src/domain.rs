@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use clock::Timestamp;
+use ledger_api::{Entry, Event, Side, Transfer, TransferKind};
 use money::Currency;
-use wallet_api::{Entry, Event, Side, Transfer, TransferKind};
 
 /// Ids from here on belong to recorded entries; those from the log stay far below.
 pub(crate) const FIRST_RECORDED_ID: i64 = 1 << 52;

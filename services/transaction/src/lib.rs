@@ -29,9 +29,9 @@ use auth::{ServiceIdentity, Verifier};
 use clock::{Clock, Entropy};
 use feed_follower::{Follower, FollowerMetrics};
 use http_server::{Health, Metrics, Program, Service, Workers};
+use ledger_api::LedgerClient;
 use service_client::{ConnectOptions, RetryCounters, ServiceClient};
 use user_api::UserClient;
-use wallet_api::LedgerClient;
 
 /// The service's name.
 pub const NAME: &str = "transaction-service";
@@ -112,7 +112,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
 
     let database = Database::open(&config.database).await?;
     let store = store::Store::new(database.clone());
-    let ledger = LedgerClient::new(connect(wallet_api::SERVICE, &config.wallet_service_url)?);
+    let ledger = LedgerClient::new(connect(ledger_api::SERVICE, &config.wallet_service_url)?);
     let (follower, following) = Follower::new(
         model::History::new(store.clone()),
         ledger.clone(),

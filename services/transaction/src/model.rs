@@ -1,7 +1,7 @@
 //! Follows the ledger's log: who has which wallet, what happened to it, and what that sums up to.
 
 use feed_follower::{Position, ReadModel};
-use wallet_api::Entry;
+use ledger_api::Entry;
 
 use crate::domain::Batch;
 use crate::store::Store;
@@ -36,10 +36,10 @@ impl ReadModel for History {
 )]
 mod tests {
 
+    use ledger_api::{Event, Side, Transfer, TransferKind};
     use money::{Amount, Currency};
     use store::Database;
     use testing::{TestDatabase, every_database};
-    use wallet_api::{Event, Side, Transfer, TransferKind};
 
     use super::*;
     use crate::STEPS;
@@ -91,7 +91,7 @@ mod tests {
     fn at(seq: i64) -> Position {
         Position {
             seq,
-            ledger: Some(wallet_api::Uuid::from_u128(1)),
+            ledger: Some(ledger_api::Uuid::from_u128(1)),
             mark: Some(format!("the mark of {seq}")),
         }
     }

@@ -15,10 +15,10 @@ use clock::Clock;
 use feed_follower::{Follower, Freshness};
 use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
+use ledger_api::LedgerClient;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet_api::LedgerClient;
 
 use crate::domain::{Movement, Wallet};
 use crate::kept::{KeptPages, PageBody};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use feed_follower::{Comparable, Log, Position, Verdict};
+use ledger_api::Entry;
 use money::Currency;
 use store::{Database, DatabaseConfig};
-use wallet_api::Entry;
 
 use crate::STEPS;
 use crate::domain::{Batch, Movement, Totals};

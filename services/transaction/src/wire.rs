@@ -4,11 +4,11 @@ use api_error::ApiError;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use http_server::{FIELD_CHARS_MAX, Field, Page, text};
+use ledger_api::Receipt;
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
-use wallet_api::Receipt;
 
 use crate::domain::{Kind, Movement, Totals};
 

@@ -7,8 +7,8 @@
 use std::io::Write;
 
 use anyhow::Context as _;
+use ledger_api::{LedgerClient, Mismatch, Position, Standing};
 use store::{Database, DatabaseConfig};
-use wallet_api::{LedgerClient, Mismatch, Position, Standing};
 
 use crate::STEPS;
 use crate::belonging::{Foreign, Own, judge};

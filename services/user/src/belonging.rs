@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use api_error::ApiError;
 use http::StatusCode;
 use http_server::Metrics;
+use ledger_api::{LedgerClient, Mismatch, Position, Standing, UsersTold};
 use prometheus::IntGauge;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wallet_api::{LedgerClient, Mismatch, Position, Standing, UsersTold};
 
 use crate::error::Error;
 use crate::store::Store;
@@ -186,7 +186,7 @@ impl Belonging {
         Ok(())
     }
 
-    async fn tell(&self, ledger: wallet_api::Uuid, highest: i64) -> Result<(), Error> {
+    async fn tell(&self, ledger: ledger_api::Uuid, highest: i64) -> Result<(), Error> {
         let told = UsersTold { ledger, highest };
         let answer = tokio::time::timeout(ASK_TIMEOUT, self.ledger.tell_users(&told)).await;
         match answer {
@@ -315,7 +315,7 @@ impl Belonging {
 
 #[cfg(test)]
 mod tests {
-    use wallet_api::Uuid;
+    use ledger_api::Uuid;
 
     use super::*;
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use clock::Clock;
 use http_server::Metrics;
+use ledger_api::{LedgerClient, Operation, Order, Outcome, Refusal};
 use prometheus::IntGauge;
 use sha2::{Digest as _, Sha256};
 use telemetry::Needed;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wallet_api::{LedgerClient, Operation, Order, Outcome, Refusal};
 
 use crate::belonging::Belonging;
 use crate::error::Error;

@@ -35,8 +35,8 @@ use anyhow::ensure;
 use auth::{ServiceIdentity, Verifier};
 use clock::{Clock, Entropy};
 use http_server::{Health, Metrics, Program, Service, Workers};
+use ledger_api::LedgerClient;
 use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
-use wallet_api::LedgerClient;
 
 /// The service's name.
 pub const NAME: &str = user_api::SERVICE;
@@ -161,7 +161,7 @@ fn ledger(url: &str, identity: ServiceIdentity, metrics: &Metrics) -> anyhow::Re
     metrics.register(retries.retries.clone())?;
     metrics.register(retries.budget_exhausted.clone())?;
     let options = ConnectOptions::default();
-    let http = ServiceClient::new(wallet_api::SERVICE, url, identity, &options, retries)?;
+    let http = ServiceClient::new(ledger_api::SERVICE, url, identity, &options, retries)?;
     Ok(LedgerClient::new(http))
 }
 

@@ -33,7 +33,7 @@ impl Write for Log {
 /// A ledger that says who it is.
 async fn ledger_without_orders() -> TestServer {
     let standing = json!({
-        "ledger": wallet_api::Uuid::from_u128(1), "head": 0, "highest_user": 0, "highest_told": 0, "is_demo": false,
+        "ledger": ledger_api::Uuid::from_u128(1), "head": 0, "highest_user": 0, "highest_told": 0, "is_demo": false,
     });
     let standing = axum::routing::get(async move || axum::Json(standing));
     let service = Service {

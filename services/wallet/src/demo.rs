@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
+use ledger_api::{Operation, Order, Outcome, Uuid, idempotency_key};
 use money::{Amount, Currency};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use user_api::UserClient;
-use wallet_api::{Operation, Order, Outcome, Uuid, idempotency_key};
 
-use crate::ledger::Ledger;
-use crate::store::{LedgerStore, StoreError};
+use ledger::Ledger;
+use ledger::store::{LedgerStore, StoreError};
 
 /// The wait before a database that is not ready is asked again.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
@@ -71,9 +71,14 @@ async fn try_seed(
 }
 
 /// Whether a ledger began with demo data.
-pub(crate) async fn is_in(store: &dyn LedgerStore) -> Result<bool, StoreError> {
-    let (_, known) = store.find(&[key(0)]).await?;
+async fn is_in(store: &dyn LedgerStore) -> Result<bool, StoreError> {
+    let (_, known) = store.find(&[demo_key()]).await?;
     Ok(!known.is_empty())
+}
+
+/// The key of the first order of demo data.
+pub fn demo_key() -> Uuid {
+    key(0)
 }
 
 fn key(number: usize) -> Uuid {

@@ -1,37 +1,31 @@
-//! The wallet service: it owns the money. Wallets, their balances, and the ledger that every movement is an entry of.
+//! The wallet service: HTTP over the ledger. It parses requests into orders, hands them to the [`Ledger`], and tells outcomes.
 //!
-//! Read it in the order that an order takes: `routes` parse a request into an order, `ledger` gathers what waits and has one
-//! writer decide and commit it, `domain` has the rules, `store` the databases, `verify` the audit.
+//! Wallets, balances and every rule about money are in the `ledger` crate; `routes` are the door, `demo` has the demo data.
 
-pub mod auditor;
 mod config;
 mod demo;
-pub mod domain;
-pub mod ledger;
-pub mod receipts;
 mod routes;
-pub mod standing;
-pub mod store;
-pub mod verify;
 
 use std::sync::Arc;
 
-use ::store::{Database, DatabaseConfig};
 use auth::{ServiceIdentity, Verifier};
 use clock::{Clock, Entropy};
 use http_server::{Health, Metrics, Program, Service, Workers};
 use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
+use store::{Database, DatabaseConfig};
 use user_api::UserClient;
 
 pub use config::Config;
+pub use demo::demo_key;
 pub use routes::internal::orders_router;
 pub use routes::openapi;
 
+use ledger::auditor::Auditor;
+use ledger::store::{LedgerStore, STEPS, SqlStore};
 use ledger::{Ledger, LedgerMetrics, Peers};
-use store::{LedgerStore, STEPS, SqlStore};
 
 /// The service's name.
-pub const NAME: &str = wallet_api::SERVICE;
+pub const NAME: &str = ledger_api::SERVICE;
 
 /// The service's command line.
 pub const PROGRAM: Program = Program {
@@ -89,7 +83,7 @@ pub async fn build_over(
         &workers,
     );
 
-    let auditor = auditor::Auditor::new(store.clone(), clock.clone(), &metrics)?;
+    let auditor = Auditor::new(store.clone(), clock.clone(), &metrics)?;
     workers.spawn(|stop| auditor.run(stop));
 
     if config.demo_data {

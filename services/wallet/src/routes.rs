@@ -2,6 +2,7 @@
 
 pub(crate) mod internal;
 mod public;
+mod refusals;
 mod wire;
 
 use std::collections::HashMap;
@@ -18,9 +19,9 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::Account;
-use crate::ledger::{Ledger, LedgerMetrics};
-use crate::store::{LedgerStore, StoreError};
+use ledger::domain::Account;
+use ledger::store::{LedgerStore, StoreError};
+use ledger::{Ledger, LedgerMetrics};
 
 /// What handlers work with.
 #[derive(Clone)]

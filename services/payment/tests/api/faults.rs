@@ -54,9 +54,9 @@ async fn as_many_orders_as_may_travel_together_do() {
     for world in every_world().await {
         let ani = world.bank.customer(10_000).await;
         let entropy = clock::Entropy::system();
-        let order = || wallet_api::Order {
-            key: wallet_api::Uuid::from_bytes(entropy.bytes16()),
-            operation: wallet_api::Operation::Pay {
+        let order = || ledger_api::Order {
+            key: ledger_api::Uuid::from_bytes(entropy.bytes16()),
+            operation: ledger_api::Operation::Pay {
                 wallet_id: ani.wallet_id,
                 user_id: ani.user_id,
                 // The longest name there can be, in the longest characters.
@@ -65,11 +65,11 @@ async fn as_many_orders_as_may_travel_together_do() {
             },
         };
         // Two calls take what is there at once; the others gather behind them.
-        let orders = (0..3 * wallet_api::ORDERS_MAX).map(|_| world.bank.ledger.submit(order()));
+        let orders = (0..3 * ledger_api::ORDERS_MAX).map(|_| world.bank.ledger.submit(order()));
         for outcome in futures_util::future::join_all(orders).await {
             assert!(matches!(
                 outcome.unwrap(),
-                wallet_api::Outcome::Accepted { .. }
+                ledger_api::Outcome::Accepted { .. }
             ));
         }
     }

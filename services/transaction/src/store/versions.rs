@@ -86,10 +86,10 @@ pub(super) async fn of_user(pool: &SqlitePool, user_id: i64) -> sqlx::Result<Opt
 )]
 mod tests {
     use clock::Timestamp;
+    use ledger_api::{Entry, Event, Side, Transfer, TransferKind};
     use money::{Amount, Currency};
     use store::on_read;
     use testing::every_database;
-    use wallet_api::{Entry, Event, Side, Transfer, TransferKind};
 
     use super::*;
     use crate::STEPS;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clock::Timestamp;
-use wallet_api::{Event, Transfer};
+use ledger_api::{Event, Transfer};
 
 use crate::support::every_world;
 

@@ -1,8 +1,8 @@
 //! Receipts: each proves its movement, shows nothing of others, and stops fitting when anything in it is changed.
 
+use ledger::receipts::{Flaw, check};
+use ledger_api::Receipt;
 use serde_json::{Value, json};
-use wallet::receipts::{Flaw, check};
-use wallet_api::Receipt;
 
 use crate::support::every_world;
 

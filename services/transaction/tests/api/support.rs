@@ -1,12 +1,12 @@
 //! A transaction service on a ledger, and clients of it.
 
 use clock::Entropy;
+use ledger_api::{Entry, Event, Operation};
 use money::Amount;
 use serde_json::Value;
 use store::{Database, in_transaction, sqlx};
 use test_bank::{Bank, Customer, ready};
 use testing::{Answer, TestClient, TestDatabase, TestServer, every_database};
-use wallet_api::{Entry, Event, Operation};
 
 /// A transaction service and everything that it stands on.
 pub(crate) struct World {

@@ -1,8 +1,8 @@
 //! Which ledger the users belong to, and the counter of ids.
 
+use ledger_api::Position;
 use store::{Database, in_transaction, on_read, sqlx};
 use uuid::Uuid;
-use wallet_api::Position;
 
 use super::Store;
 use crate::belonging::Own;

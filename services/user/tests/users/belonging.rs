@@ -1,10 +1,10 @@
 //! Users and ledger belong together, or nobody is let in: a number never comes to stand for another person.
 
+use ledger_api::Uuid;
 use serde_json::json;
 use store::{Database, on_read, sqlx};
 use testing::{every_database, wait_until};
 use user_api::Belonging;
-use wallet_api::Uuid;
 
 use crate::support::{
     FakeLedger, PASSWORD, TestUsers, config, every_service, manual_clock, registration,

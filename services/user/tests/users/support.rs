@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use clock::{Clock, Entropy, Timestamp};
 use http_server::{Health, Metrics, Service, Workers};
+use ledger_api::{
+    Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UsersTold,
+};
 use serde_json::{Value, json};
 use testing::{SECRET, TestClient, TestDatabase, TestServer, every_database};
 use tokio::net::{TcpListener, TcpSocket};
 use user::Config;
-use wallet_api::{
-    Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UsersTold,
-};
 
 /// A password that is good enough.
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -196,7 +196,7 @@ impl FakeLedger {
             url,
             closed: Arc::default(),
             standing: Arc::new(Mutex::new(Standing {
-                ledger: wallet_api::Uuid::from_u128(1),
+                ledger: ledger_api::Uuid::from_u128(1),
                 head: 0,
                 mark: None,
                 mark_there: None,

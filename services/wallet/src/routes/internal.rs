@@ -8,15 +8,17 @@ use axum::extract::{FromRef, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use http_server::{BodyLimit, Json, PathId};
-use wallet_api::{
+use ledger_api::{
     LogPage, LogQuery, ORDERS_MAX, OrdersRequest, OrdersResponse, Receipt, Standing, StandingQuery,
     USERS_PAGE_MAX, UserIds, UsersQuery, UsersTold,
 };
 
 use super::Wallets;
-use crate::ledger::Ledger;
-use crate::receipts;
-use crate::standing;
+use super::refusals::{no_outcome, unreadable};
+use crate::demo::demo_key;
+use ledger::Ledger;
+use ledger::receipts;
+use ledger::standing;
 
 /// Room for [`ORDERS_MAX`] orders with the longest merchant names.
 const ORDERS_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -70,7 +72,7 @@ async fn orders(
     if body.orders.len() > ORDERS_MAX {
         return Err(ApiError::bad_request("Too many orders", "too_many_orders"));
     }
-    let outcomes = door.ledger.submit(body.orders).await?;
+    let outcomes = door.ledger.submit(body.orders).await.map_err(no_outcome)?;
     Ok(Json(OrdersResponse { outcomes }))
 }
 
@@ -81,7 +83,9 @@ async fn receipt(
     entry: PathId,
 ) -> Result<Json<Receipt>, ApiError> {
     let not_found = || ApiError::not_found("Entry not found", "entry_not_found");
-    let receipt = receipts::of(&*wallets.store, entry.or(not_found())?).await?;
+    let receipt = receipts::of(&*wallets.store, entry.or(not_found())?)
+        .await
+        .map_err(unreadable)?;
     Ok(Json(receipt.ok_or_else(not_found)?))
 }
 
@@ -92,7 +96,9 @@ async fn log(
     Query(query): Query<LogQuery>,
 ) -> Result<Json<LogPage>, ApiError> {
     let (store, ledger) = (&*wallets.store, Some(&wallets.ledger));
-    let page = standing::page(store, ledger, query.after, query.limit).await?;
+    let page = standing::page(store, ledger, query.after, query.limit)
+        .await
+        .map_err(unreadable)?;
     wallets.metrics.followed(&service.0, query.after, page.head);
     Ok(Json(page))
 }
@@ -103,7 +109,11 @@ async fn standing_at(
     _service: ServiceCaller,
     Query(query): Query<StandingQuery>,
 ) -> Result<Json<Standing>, ApiError> {
-    Ok(Json(standing::standing(&*wallets.store, query.seq).await?))
+    Ok(Json(
+        standing::standing(&*wallets.store, query.seq, demo_key())
+            .await
+            .map_err(unreadable)?,
+    ))
 }
 
 /// Takes note of how far the ids of users have come.
@@ -112,7 +122,12 @@ async fn note_users(
     _service: ServiceCaller,
     Json(told): Json<UsersTold>,
 ) -> Result<Json<UsersTold>, ApiError> {
-    if wallets.store.note_users(told.ledger, told.highest).await? {
+    if wallets
+        .store
+        .note_users(told.ledger, told.highest)
+        .await
+        .map_err(unreadable)?
+    {
         return Ok(Json(told));
     }
     Err(ApiError::new(
@@ -128,6 +143,10 @@ async fn users(
     _service: ServiceCaller,
     Query(query): Query<UsersQuery>,
 ) -> Result<Json<UserIds>, ApiError> {
-    let users = wallets.store.users(query.after, USERS_PAGE_MAX).await?;
+    let users = wallets
+        .store
+        .users(query.after, USERS_PAGE_MAX)
+        .await
+        .map_err(unreadable)?;
     Ok(Json(UserIds { users }))
 }

@@ -8,14 +8,15 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_server::{IdempotencyKey, Json, PathId, Replayed};
-use wallet_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempotency_key};
+use ledger_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempotency_key};
 
 use super::Wallets;
+use super::refusals::{no_outcome, not_found, refused, unauthorized, user_unverified};
 use super::wire::{
     AmountRequest, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet, WalletBody,
-    WalletsBody, not_found, refused, unauthorized, user_unverified,
+    WalletsBody,
 };
-use crate::domain::Account;
+use ledger::domain::Account;
 
 /// The caller's wallets, oldest first.
 #[utoipa::path(get, path = "/wallets", tag = "Wallets", security(("bearer" = [])),
@@ -235,7 +236,13 @@ impl Wallets {
             key: key.key,
             operation,
         };
-        match self.ledger.submit(vec![order]).await?.pop() {
+        match self
+            .ledger
+            .submit(vec![order])
+            .await
+            .map_err(no_outcome)?
+            .pop()
+        {
             Some(Outcome::Accepted { entry, replayed }) => Ok(Done {
                 event: entry.event,
                 replayed: Replayed(replayed && key.is_the_clients),

@@ -1,16 +1,13 @@
-//! Bodies of the public routes, and how refusals are told.
+//! Bodies of the public routes.
 
 use api_error::ApiError;
 use http_server::Field;
+use ledger_api::WalletStatus;
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
-use store::Fault;
 use utoipa::ToSchema;
-use wallet_api::{Refusal, WalletStatus};
 
-use crate::domain::Account;
-use crate::ledger::LedgerError;
-use crate::store::StoreError;
+use ledger::domain::Account;
 
 /// A wallet as the API shows it.
 #[derive(Serialize, ToSchema)]
@@ -156,71 +153,4 @@ fn invalid_amount() -> ApiError {
     ApiError::bad_request("Invalid amount", "invalid_amount")
         .field("amount")
         .message("amount is a whole number from 1 to 9007199254740991")
-}
-
-pub(super) fn not_found() -> ApiError {
-    ApiError::not_found("Wallet not found", "wallet_not_found")
-}
-
-pub(super) fn unauthorized() -> ApiError {
-    ApiError::forbidden("Unauthorized", "not_owner")
-}
-
-/// How a refused order is told to whoever asked for it at a wallet's own routes.
-pub(super) fn refused(reason: Refusal) -> ApiError {
-    match reason {
-        Refusal::WalletNotFound | Refusal::DestinationNotFound => not_found(),
-        Refusal::NotOwner => unauthorized(),
-        Refusal::WalletNotActive | Refusal::DestinationNotActive => {
-            ApiError::forbidden("Wallet is not active", "wallet_not_active")
-        }
-        Refusal::SameWallet => ApiError::bad_request("Invalid wallet", "same_wallet"),
-        Refusal::InsufficientBalance => {
-            ApiError::bad_request("Insufficient balance", "insufficient_balance")
-        }
-        Refusal::BalanceLimit => ApiError::bad_request("Invalid amount", "balance_limit")
-            .message("The wallet would hold more than 9007199254740991"),
-        Refusal::LedgerLimit => ApiError::bad_request("Invalid amount", "ledger_limit")
-            .message("The ledger cannot count that far"),
-        Refusal::WalletExists => {
-            ApiError::bad_request("User already has a wallet", "wallet_exists")
-        }
-        Refusal::UserClosed => user_unverified(),
-        Refusal::NotStorable => Fault::Value.into(),
-    }
-}
-
-pub(super) fn user_unverified() -> ApiError {
-    ApiError::bad_request("User verification failed", "user_verification_failed")
-}
-
-impl From<LedgerError> for ApiError {
-    fn from(error: LedgerError) -> ApiError {
-        match error {
-            LedgerError::Overloaded => ApiError::new(
-                axum::http::StatusCode::SERVICE_UNAVAILABLE,
-                "Service unavailable",
-                "overloaded",
-            )
-            .message("Too many requests wait; nothing was done")
-            .retry_after(1),
-            LedgerError::CannotWrite(fault) => fault.into(),
-            LedgerError::Unavailable => ApiError::unavailable(
-                "The ledger cannot be reached; whether it was done is unknown, and a repeat with the same Idempotency-Key is safe",
-            ),
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> ApiError {
-        if let StoreError::Database(error) = &error {
-            return store::answer(error);
-        }
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the ledger could not be read"
-        );
-        ApiError::unavailable("The ledger cannot be read now")
-    }
 }

@@ -1,0 +1,292 @@
+//! What a writer remembers between batches.
+
+use std::collections::HashMap;
+use std::num::NonZeroI64;
+
+use ledger_api::{Entry, Event, WalletStatus};
+use money::Currency;
+
+use super::decide::Batch;
+use super::{money_in, money_out};
+
+/// The part of what may be remembered that is forgotten at once, and the part that users of no or several wallets may have.
+const SHARE: usize = 16;
+
+/// Where the log ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the newest entry; 0 for an empty log.
+    pub seq: i64,
+    /// The newest wallet's id.
+    pub wallets: i64,
+    /// The newest payment's id.
+    pub payments: i64,
+    /// When the newest entry was committed, in microseconds since 1970.
+    pub at: i64,
+    /// The hash over every entry up to here.
+    pub hash: [u8; 32],
+}
+
+impl Default for Head {
+    /// The head of an empty ledger.
+    fn default() -> Head {
+        Head {
+            seq: 0,
+            wallets: 0,
+            payments: 0,
+            at: 0,
+            hash: [0; 32],
+        }
+    }
+}
+
+/// An account as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// A wallet's id, or a negative number for one of the system's accounts.
+    pub id: i64,
+    /// Whose, for a wallet.
+    pub user_id: Option<i64>,
+    /// Of what.
+    pub currency: Currency,
+    /// Whether it takes part.
+    pub status: WalletStatus,
+    /// What it holds; only the system's accounts may be below zero.
+    pub balance: i64,
+}
+
+/// What is known of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Whether the user is gone.
+    pub closed: bool,
+    /// The user's wallets, one a currency.
+    pub wallets: Vec<(Currency, i64)>,
+}
+
+/// Accounts and users as they stand at the head. What is not here was not asked for yet, or was forgotten.
+///
+/// Each is kept as small as can be, for a bank may have many: 50 bytes for an account and its user, twice that where the tables
+/// have just grown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Where the log ends, as far as this writer knows.
+    pub head: Head,
+    accounts: HashMap<i64, Kept>,
+    /// Users who are not gone and have one wallet, which are nearly all, with its id.
+    of_one_wallet: HashMap<i64, i64>,
+    other_users: HashMap<i64, User>,
+}
+
+/// What is kept of an account beside its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept {
+    user_id: Option<NonZeroI64>,
+    balance: i64,
+    currency: Currency,
+    status: WalletStatus,
+}
+
+impl Books {
+    /// Books that know nothing but the head.
+    pub fn at(head: Head) -> Books {
+        Books {
+            head,
+            ..Books::default()
+        }
+    }
+
+    /// Whether the account was looked up.
+    pub fn knows_account(&self, id: i64) -> bool {
+        self.accounts.contains_key(&id)
+    }
+
+    /// Whether the user and all their wallets were looked up.
+    pub fn knows_user(&self, id: i64) -> bool {
+        self.of_one_wallet.contains_key(&id) || self.other_users.contains_key(&id)
+    }
+
+    /// An account as it stands, if it was looked up.
+    pub fn account(&self, id: i64) -> Option<Account> {
+        self.accounts.get(&id).map(|kept| Account {
+            id,
+            user_id: kept.user_id.map(NonZeroI64::get),
+            currency: kept.currency,
+            status: kept.status,
+            balance: kept.balance,
+        })
+    }
+
+    /// A user, if they were looked up.
+    pub fn user(&self, id: i64) -> Option<User> {
+        if let Some(wallet_id) = self.of_one_wallet.get(&id) {
+            let wallet = self.accounts.get(wallet_id)?;
+            return Some(User {
+                closed: false,
+                wallets: vec![(wallet.currency, *wallet_id)],
+            });
+        }
+        self.other_users.get(&id).cloned()
+    }
+
+    /// Forgets accounts and their users, whichever come, when there are more than `most`, and then some more, so that it is not done
+    /// for every batch.
+    pub fn forget_beyond(&mut self, most: usize) {
+        if self.accounts.len() > most {
+            let surplus = self.accounts.len().saturating_sub(most);
+            let forgotten = self.accounts.extract_if(|_, _| true);
+            for (_, account) in forgotten.take(surplus.saturating_add(most / SHARE)) {
+                // Who knows a user knows all their wallets.
+                if let Some(user_id) = account.user_id {
+                    self.of_one_wallet.remove(&user_id.get());
+                    self.other_users.remove(&user_id.get());
+                }
+            }
+        }
+        // Anybody can name users who do not exist.
+        if self.other_users.len() > most / SHARE {
+            self.other_users.clear();
+        }
+    }
+
+    /// Takes in what was looked up.
+    pub fn learn_account(&mut self, account: Account) {
+        let kept = Kept {
+            user_id: account.user_id.and_then(NonZeroI64::new),
+            balance: account.balance,
+            currency: account.currency,
+            status: account.status,
+        };
+        self.accounts.insert(account.id, kept);
+    }
+
+    /// Takes in a user and the wallets that they have; the wallets themselves have to be learned, too.
+    pub fn learn_user(&mut self, id: i64, user: User) {
+        match (user.closed, user.wallets.as_slice()) {
+            (false, [(_, wallet_id)]) => {
+                self.other_users.remove(&id);
+                self.of_one_wallet.insert(id, *wallet_id);
+            }
+            _ => {
+                self.of_one_wallet.remove(&id);
+                self.other_users.insert(id, user);
+            }
+        }
+    }
+
+    /// The system's accounts that movements of these wallets touch, and that are not known yet.
+    pub fn missing_system_accounts(&self, wallets: impl Iterator<Item = i64>) -> Vec<i64> {
+        wallets
+            .filter_map(|id| self.accounts.get(&id))
+            .flat_map(|account| [money_in(account.currency), money_out(account.currency)])
+            .filter(|id| !self.accounts.contains_key(id))
+            .collect()
+    }
+
+    /// Follows an entry that another writer committed. Entries come in order, right after the head.
+    pub fn follow(&mut self, entry: &Entry) {
+        self.head.seq = entry.seq;
+        match &entry.event {
+            Event::Transfer(transfer) => {
+                for side in [&transfer.debit, &transfer.credit] {
+                    if let Some(account) = self.accounts.get_mut(&side.account) {
+                        account.balance = side.balance;
+                    }
+                }
+            }
+            Event::WalletOpened {
+                wallet_id,
+                user_id,
+                currency,
+            } => {
+                if let Some(mut user) = self.user(*user_id)
+                    && !user.wallets.contains(&(*currency, *wallet_id))
+                {
+                    user.wallets.push((*currency, *wallet_id));
+                    self.learn_user(*user_id, user);
+                    // Who knows a user knows all their wallets.
+                    self.learn_account(Account {
+                        id: *wallet_id,
+                        user_id: Some(*user_id),
+                        currency: *currency,
+                        status: WalletStatus::Active,
+                        balance: 0,
+                    });
+                }
+            }
+            Event::StatusChanged { wallet_id, status } => {
+                if let Some(account) = self.accounts.get_mut(wallet_id) {
+                    account.status = *status;
+                }
+            }
+            Event::UserClosed { user_id } => {
+                if let Some(mut user) = self.user(*user_id) {
+                    user.closed = true;
+                    self.learn_user(*user_id, user);
+                }
+                let user_id = NonZeroI64::new(*user_id);
+                for account in self.accounts.values_mut() {
+                    if account.user_id.is_some() && account.user_id == user_id {
+                        account.status = WalletStatus::Closed;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes over a batch, which may be on its way; what is given back takes it out again.
+    pub fn merge(&mut self, batch: &Batch) -> Undo {
+        let undo = Undo {
+            head: std::mem::replace(&mut self.head, batch.head.clone()),
+            accounts: batch
+                .accounts
+                .keys()
+                .map(|id| (*id, self.account(*id)))
+                .collect(),
+            users: batch.users.keys().map(|id| (*id, self.user(*id))).collect(),
+        };
+        for account in batch.accounts.values() {
+            self.learn_account(account.clone());
+        }
+        for (id, user) in &batch.users {
+            self.learn_user(*id, user.clone());
+        }
+        undo
+    }
+
+    /// Takes a batch out that was not committed: the newest that was merged, and nothing was learned or forgotten of what it
+    /// touches.
+    pub fn undo(&mut self, undo: Undo) {
+        self.head = undo.head;
+        for (id, user) in undo.users {
+            match user {
+                Some(user) => self.learn_user(id, user),
+                None => {
+                    self.of_one_wallet.remove(&id);
+                    self.other_users.remove(&id);
+                }
+            }
+        }
+        for (id, account) in undo.accounts {
+            match account {
+                Some(account) => self.learn_account(account),
+                None => {
+                    self.accounts.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Whether more accounts are remembered than `most`, so that some are to be forgotten.
+    pub fn are_beyond(&self, most: usize) -> bool {
+        self.accounts.len() > most || self.other_users.len() > most / SHARE
+    }
+}
+
+/// How the books were before a batch was merged, as far as it touched them.
+#[derive(Debug)]
+pub struct Undo {
+    head: Head,
+    accounts: Vec<(i64, Option<Account>)>,
+    users: Vec<(i64, Option<User>)>,
+}

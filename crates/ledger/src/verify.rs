@@ -1,0 +1,73 @@
+//! The audit of the ledger: every invariant, recomputed from the rows.
+//!
+//! It may run while the ledger is written: accounts and head are read in one statement, and the log up to that head does not
+//! change any more. Nothing here uses what a writer remembers.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+mod batches;
+mod replay;
+mod rules;
+mod walk;
+
+pub use rules::{ALL, Rule};
+pub(crate) use rules::{Findings, NEGATIVE, SUM};
+pub(crate) use walk::Walk;
+
+use ledger_api::LOG_PAGE_MAX;
+
+use crate::store::{LedgerStore, StoreError};
+
+/// One invariant, and whether it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What must hold, as a sentence.
+    pub name: &'static str,
+    /// The first thing that breaks it.
+    pub failure: Option<String>,
+}
+
+/// What an audit saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How many entries the log had.
+    pub entries: i64,
+    /// How many accounts there were.
+    pub accounts: usize,
+    /// Each invariant.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// Whether every invariant holds.
+    pub fn is_whole(&self) -> bool {
+        self.checks.iter().all(|check| check.failure.is_none())
+    }
+}
+
+/// Called with how many entries were audited, and how many there are.
+pub type Progress<'a> = &'a (dyn Fn(i64, i64) + Sync);
+
+/// Audits the whole ledger. An error means that it could not be read, which is not a verdict.
+pub async fn verify(store: &dyn LedgerStore, progress: Progress<'_>) -> Result<Report, StoreError> {
+    let (head, accounts) = store.all_accounts().await?;
+    let mut findings = Findings::default();
+    let mut walk = Walk::from_the_start();
+    while !walk.is_at(head.seq) {
+        progress(walk.seq(), head.seq);
+        if !walk
+            .step(store, LOG_PAGE_MAX, head.seq, &mut findings)
+            .await?
+        {
+            break;
+        }
+        // All accounts are compared at the end.
+        walk.take_touched();
+    }
+    progress(head.seq, head.seq);
+    walk.finish(&head, &accounts, &mut findings);
+    Ok(Report {
+        entries: head.seq,
+        accounts: accounts.len(),
+        checks: findings.checks(),
+    })
+}
