@@ -149,7 +149,9 @@ async fn number(
     if home.has_no_file_of(service) {
         return Ok(None);
     }
-    let database = Database::open(&home.database(service)).await?;
+    let config = home.database(service);
+    let database = Database::open(&config).await?;
+    database.wait_until_there(&config).await?;
     let number = on_read!(&database, pool => sqlx::query_scalar(query).fetch_one(pool).await);
     database.close().await;
     match number {

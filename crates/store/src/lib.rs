@@ -98,11 +98,19 @@ impl Database {
         }
     }
 
+    /// Waits for a server that is not there yet, as long as the configuration says; why it cannot be used, otherwise.
+    pub async fn wait_until_there(&self, config: &DatabaseConfig) -> anyhow::Result<()> {
+        match self {
+            Database::Postgres(pool) => pool.wait_for(config.wait()).await,
+            Database::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Brings the schema to the newest step. Several processes may do so at once. Waits for a server that is not there yet.
     pub async fn migrate(&self, config: &DatabaseConfig, steps: &[Step]) -> anyhow::Result<()> {
+        self.wait_until_there(config).await?;
         match self {
             Database::Postgres(pool) => {
-                pool.wait_for(config.wait()).await?;
                 let schema = config.schema()?;
                 let migrated = migrations::on_postgres(pool, schema.as_deref(), steps)
                     .await

@@ -150,8 +150,9 @@ impl Belonging {
         })
     }
 
-    /// Asks the ledger once. When this returns well, the database belongs to it, and no id that it knows will be given.
-    pub(crate) async fn ask(&self) -> Result<(), Error> {
+    /// Asks the ledger once. When this returns well, the database belongs to it, and no id that it knows will be given. Gives the
+    /// highest id that the ledger has been told of.
+    pub(crate) async fn ask(&self) -> Result<i64, Error> {
         let position = self.store.own().await?.position;
         let answer = tokio::time::timeout(ASK_TIMEOUT, self.ledger.standing(position.seq)).await;
         let there = match answer {
@@ -180,10 +181,18 @@ impl Belonging {
         if position != own.position {
             self.store.bind(&position, own.lost_up_to).await?;
         }
-        if own.highest > there.highest_told {
-            self.tell(there.ledger, own.highest).await?;
+        if own.highest <= there.highest_told {
+            return Ok(there.highest_told);
         }
-        Ok(())
+        // A ledger that cannot take note of it, such as one whose disk is full, is told again: what is known of it is enough to go on.
+        match self.tell(there.ledger, own.highest).await {
+            Ok(()) => Ok(own.highest),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "the ledger was not told of new users");
+                Ok(there.highest_told)
+            }
+        }
     }
 
     async fn tell(&self, ledger: ledger_api::Uuid, highest: i64) -> Result<(), Error> {
@@ -232,22 +241,22 @@ impl Belonging {
     pub(crate) async fn follow(&self, stop: CancellationToken) {
         let mut every = tokio::time::interval(TELL_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut asked, mut told) = (Instant::now(), self.given.load(Ordering::SeqCst));
+        let (mut asked, mut told) = (Instant::now(), 0);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
             }
             let given = self.given.load(Ordering::SeqCst);
-            if given == told && asked.elapsed() < ASK_EVERY && self.belongs() {
+            if given <= told && asked.elapsed() < ASK_EVERY && self.belongs() {
                 continue;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 result = self.ask() => match result {
-                    Ok(()) => {
+                    Ok(highest_told) => {
                         self.open();
-                        (asked, told) = (Instant::now(), given);
+                        (asked, told) = (Instant::now(), highest_told);
                     }
                     // Said where it is found out; a ledger that is away for a while is told of by those who need it.
                     Err(Error::Foreign(_)) => {}

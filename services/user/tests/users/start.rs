@@ -17,6 +17,8 @@ async fn demo_users_and_the_administrator_are_made_once() {
             config.admin_password = Some(ADMIN_PASSWORD.to_owned());
         })
         .await;
+        // Whoever comes first makes the administrator, with the password that it knows.
+        users.is_ready().await;
         let again = users
             .another(|config| config.admin_password = Some("not used any more".to_owned()))
             .await;
