@@ -33,12 +33,10 @@ pub use public_config::DemoLogin;
 
 use std::sync::Arc;
 
-use auth::{ServiceIdentity, Verifier};
 use axum::Router;
 use clock::{Clock, Entropy};
-use http_server::{Health, Metrics, Program, Service, Workers};
-use service_client::{ConnectOptions, RetryCounters, RetryMetrics, ServiceClient};
-use user_api::UserClient;
+use http_server::{Program, Service};
+use service::Scaffold;
 
 use crate::proxy::Proxy;
 use crate::upstream::Upstreams;
@@ -56,59 +54,24 @@ pub const PROGRAM: Program = Program {
 
 /// Builds the gateway. It draws nothing at random; `entropy` is there because every service's `build` has it.
 pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::Result<Service> {
-    let metrics = Metrics::new()?;
-    let retries = RetryCounters::new()?;
-    for collector in retries.collectors() {
-        metrics.register(collector)?;
-    }
-    let upstreams = Upstreams::connect(&config, &retries, &metrics)?;
-    let workers = Workers::default();
-    let verifier = match &config.verifier {
-        Some(verifier) => verifier.clone(),
-        None => follow_sessions(&config, &clock, &workers)?,
-    };
-    let health = Health::new(NAME, clock.clone());
-    let knows_keys = verifier.clone();
-    health.require("signing_keys", move || {
-        let ready = knows_keys.is_ready();
-        async move {
-            if ready {
-                Ok(())
-            } else {
-                Err("the keys that sign tokens are not known yet".to_owned())
-            }
-        }
-    });
-    let probe = health::Aggregate::new(&config)?;
-    let proxy = Arc::new(Proxy::new(upstreams, verifier, config.request_timeout));
-    let router = Router::new()
-        .merge(routes::router(&proxy))
-        .merge(probe.routes())
-        .merge(public_config::routes(config.demo_logins.clone())?)
-        .merge(docs::routes())
-        .merge(pages::routes()?);
+    let scaffold = Scaffold::new(NAME, &config.service_keys, clock)?;
+    let router = router(config, &scaffold);
+    let service = scaffold.into_service(router).await?;
     Ok(Service {
-        name: NAME,
-        router,
         own_health: true,
-        health,
-        metrics,
-        workers,
+        ..service
     })
 }
 
-/// A verifier that is kept up to date. Its own client: repeats would only delay the next question.
-fn follow_sessions(config: &Config, clock: &Clock, workers: &Workers) -> anyhow::Result<Verifier> {
-    let identity = ServiceIdentity::new(NAME, config.service_keys.service_keys(clock.clone())?);
-    let users = UserClient::new(ServiceClient::new(
-        user_api::SERVICE,
-        &config.user_service_url,
-        identity,
-        &ConnectOptions::default(),
-        RetryMetrics::unregistered(),
-    )?);
-    let verifier = Verifier::new(clock.clone());
-    let followed = verifier.clone();
-    workers.spawn(|stop| users.follow_sessions(followed, stop));
-    Ok(verifier)
+fn router(config: Config, scaffold: &Scaffold) -> anyhow::Result<Router> {
+    let upstreams = Upstreams::connect(&config, scaffold.retries(), scaffold.metrics())?;
+    let verifier = scaffold.verifier(config.verifier.clone(), &config.user_service_url)?;
+    let probe = health::Aggregate::new(&config)?;
+    let proxy = Arc::new(Proxy::new(upstreams, verifier, config.request_timeout));
+    Ok(Router::new()
+        .merge(routes::router(&proxy))
+        .merge(probe.routes())
+        .merge(public_config::routes(config.demo_logins)?)
+        .merge(docs::routes())
+        .merge(pages::routes()?))
 }

@@ -89,7 +89,7 @@ impl Upstreams {
         };
         let connect = |upstream: Upstream| {
             let base = upstream.url(config)?;
-            let (name, retries) = (upstream.name(), retries.of(upstream.name()));
+            let (name, retries) = (upstream.name(), Some(retries));
             let http = match &config.in_process {
                 None => service_client::connect(name, &options, retries)?,
                 Some(services) => {

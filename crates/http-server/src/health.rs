@@ -76,6 +76,13 @@ impl Health {
             .push((name, check));
     }
 
+    /// The names of all checks, in the order in which they were added.
+    pub fn checks(&self) -> Vec<&'static str> {
+        let checks = self.0.checks.read();
+        let checks = checks.unwrap_or_else(std::sync::PoisonError::into_inner);
+        checks.iter().map(|(name, _)| *name).collect()
+    }
+
     /// Not ready any more, for good: the server is told to stop.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::SeqCst);

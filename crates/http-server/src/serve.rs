@@ -34,6 +34,9 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How often it is logged at most that connections cannot be accepted.
 const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 
+/// The time that closing may take at the end. A connection that still works for a request that was cut off cannot be closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
 /// How a server listens and ends.
 #[derive(Clone, Debug, clap::Args)]
 pub struct HttpConfig {
@@ -104,6 +107,9 @@ impl HttpConfig {
 pub struct Workers {
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Cancelled when all workers have ended.
+    all_ended: CancellationToken,
+    closing: TaskTracker,
 }
 
 impl Workers {
@@ -115,7 +121,16 @@ impl Workers {
         self.tasks.spawn(work(self.stop.clone()));
     }
 
-    /// Tells every worker to end, and waits for that, at most `limit`.
+    /// Has this done when all workers have ended, such as closing what they use.
+    pub fn at_end(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let all_ended = self.all_ended.clone();
+        self.closing.spawn(async move {
+            all_ended.cancelled().await;
+            work.await;
+        });
+    }
+
+    /// Tells every worker to end, and waits for that, at most `limit`; then does what was left for the end.
     pub async fn finish(&self, limit: Duration) {
         self.stop.cancel();
         self.tasks.close();
@@ -124,6 +139,14 @@ impl Workers {
             .is_err()
         {
             tracing::warn!("background work did not end in time");
+        }
+        self.all_ended.cancel();
+        self.closing.close();
+        if tokio::time::timeout(CLOSE_LIMIT, self.closing.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the database was not closed in time");
         }
     }
 }

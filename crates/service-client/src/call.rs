@@ -7,7 +7,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{AfterUnclear, ConnectOptions, Failure, Repeatable, RetryMetrics, connect};
+use crate::{AfterUnclear, ConnectOptions, Failure, Repeatable, RetryCounters, connect};
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -124,18 +124,18 @@ pub struct ServiceClient {
 }
 
 impl ServiceClient {
-    /// A client for `service` at `base_url`, that says it is `identity`.
+    /// A client for `service` at `base_url`, that says it is `identity`. `retries` counts its repeats; without, nothing is repeated.
     pub fn new(
         service: &'static str,
         base_url: &str,
         identity: ServiceIdentity,
         options: &ConnectOptions,
-        metrics: RetryMetrics,
+        retries: Option<&RetryCounters>,
     ) -> anyhow::Result<ServiceClient> {
         Ok(ServiceClient {
             service,
             base_url: base_url.trim_end_matches('/').to_owned(),
-            http: connect(service, options, metrics)?,
+            http: connect(service, options, retries)?,
             identity,
         })
     }

@@ -30,8 +30,6 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
     /// How long an idle connection is kept. Shorter than the server keeps it, or a reused one dies in the middle of a request.
     pub idle_timeout: Duration,
-    /// Whether what failed is asked again, where that is safe. Without, the caller has something better to do.
-    pub retries: bool,
 }
 
 impl Default for ConnectOptions {
@@ -40,19 +38,18 @@ impl Default for ConnectOptions {
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(30),
-            retries: true,
         }
     }
 }
 
 /// A client for one upstream: trace context in, retries where safe. Each upstream has its own, so that its retry budget is its
-/// own. `service` names it in spans.
+/// own. `service` names it in spans and metrics. Without `retries` nothing is repeated: the caller has something better to do.
 pub fn connect(
     service: &'static str,
     options: &ConnectOptions,
-    metrics: RetryMetrics,
+    retries: Option<&RetryCounters>,
 ) -> anyhow::Result<ClientWithMiddleware> {
-    Ok(client(service, options, metrics)?.build())
+    Ok(client(service, options, retries)?.build())
 }
 
 /// The same for an upstream that is in this process: its routes are called instead of its address. Timeouts of `options` do not
@@ -60,21 +57,21 @@ pub fn connect(
 pub fn connect_in_process(
     service: &'static str,
     options: &ConnectOptions,
-    metrics: RetryMetrics,
+    retries: Option<&RetryCounters>,
     routes: Router,
 ) -> anyhow::Result<ClientWithMiddleware> {
-    let client = client(service, options, metrics)?;
+    let client = client(service, options, retries)?;
     Ok(client.with(in_process::CallRoutes(routes)).build())
 }
 
 fn client(
     service: &'static str,
     options: &ConnectOptions,
-    metrics: RetryMetrics,
+    retries: Option<&RetryCounters>,
 ) -> anyhow::Result<ClientBuilder> {
     let mut builder = ClientBuilder::new(connect_without_retries(options)?);
-    if options.retries {
-        builder = builder.with(retry::RetryWhereSafe::new(metrics));
+    if let Some(counters) = retries {
+        builder = builder.with(retry::RetryWhereSafe::new(counters.of(service)));
     }
     Ok(builder
         .with(trace::PropagateTrace { service })

@@ -74,22 +74,13 @@ impl Middleware for NoteUnclear {
     }
 }
 
-/// Counts repeats.
+/// The repeats of calls to one service.
 #[derive(Clone)]
 pub struct RetryMetrics {
     /// Calls that were made again.
     pub retries: IntCounter,
     /// Calls that would have been made again, had the budget allowed it.
     pub budget_exhausted: IntCounter,
-}
-
-impl RetryMetrics {
-    /// Counters that are part of no registry.
-    pub fn unregistered() -> RetryMetrics {
-        RetryCounters::new()
-            .unwrap_or_else(|_| unreachable!("the names are valid"))
-            .of("unnamed")
-    }
 }
 
 /// The counters of a process that calls several services, labelled with the service.

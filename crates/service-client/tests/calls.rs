@@ -13,7 +13,7 @@ use clock::Clock;
 use http::{Extensions, HeaderMap, Method, StatusCode};
 use reqwest::{Request, Response};
 use service_client::{
-    CallError, ConnectOptions, Failure, Repeatable, RetryMetrics, ServiceClient, connect,
+    CallError, ConnectOptions, Failure, Repeatable, RetryCounters, ServiceClient, connect,
     connect_in_process,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -103,8 +103,8 @@ fn call(method: Method) -> Call {
     }
 }
 
-async fn send(url: &str, call: Call, metrics: RetryMetrics) -> Result<Response, Failure> {
-    let http = connect("peer", &options(), metrics).unwrap();
+async fn send(url: &str, call: Call, retries: &RetryCounters) -> Result<Response, Failure> {
+    let http = connect("peer", &options(), Some(retries)).unwrap();
     let mut request = Request::new(call.method, url.parse().unwrap());
     let mut extensions = Extensions::new();
     if call.key {
@@ -121,7 +121,7 @@ async fn send(url: &str, call: Call, metrics: RetryMetrics) -> Result<Response, 
 
 async fn attempts(script: &'static [Does], call: Call) -> (Result<u16, Failure>, usize) {
     let peer = Peer::start(script).await;
-    let result = send(&peer.url, call, RetryMetrics::unregistered()).await;
+    let result = send(&peer.url, call, &RetryCounters::new().unwrap()).await;
     (
         result.map(|answer| answer.status().as_u16()),
         peer.requests(),
@@ -163,8 +163,9 @@ async fn a_call_that_could_not_be_made_is_made_again_whatever_it_is() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let metrics = RetryMetrics::unregistered();
-    let result = send(&url, call(Method::POST), metrics.clone()).await;
+    let retries = RetryCounters::new().unwrap();
+    let metrics = retries.of("peer");
+    let result = send(&url, call(Method::POST), &retries).await;
     assert_eq!(result.map(|_| ()), Err(Failure::NotConnected));
     assert_eq!(metrics.retries.get(), 3);
 }
@@ -208,8 +209,9 @@ async fn repeats_are_paid_from_a_budget() {
     const CALLERS: usize = 20;
     const CALLS: usize = CALLERS * 10;
     let peer = Peer::start(&[Does::Answers(503, "{}")]).await;
-    let metrics = RetryMetrics::unregistered();
-    let http = connect("peer", &ConnectOptions::default(), metrics.clone()).unwrap();
+    let retries = RetryCounters::new().unwrap();
+    let metrics = retries.of("peer");
+    let http = connect("peer", &ConnectOptions::default(), Some(&retries)).unwrap();
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
         let (http, url) = (http.clone(), peer.url.clone());
@@ -238,7 +240,7 @@ async fn ask(peer: &Peer) -> Result<serde_json::Value, CallError> {
         &peer.url,
         ServiceIdentity::new("tester", keys),
         &options(),
-        RetryMetrics::unregistered(),
+        Some(&RetryCounters::new().unwrap()),
     )
     .unwrap()
     .get("/x", &())
@@ -301,8 +303,9 @@ async fn a_service_in_the_same_process_gets_what_is_sent_and_is_asked_again_wher
     let routes = Router::new().fallback(echo);
     // Nobody listens there.
     let url = "http://127.0.0.1:1/payments/pay";
-    let metrics = RetryMetrics::unregistered();
-    let http = connect_in_process("peer", &options(), metrics.clone(), routes).unwrap();
+    let retries = RetryCounters::new().unwrap();
+    let metrics = retries.of("peer");
+    let http = connect_in_process("peer", &options(), Some(&retries), routes).unwrap();
     let answer = http
         .post(url)
         .header("idempotency-key", "k")

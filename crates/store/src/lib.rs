@@ -56,6 +56,23 @@ pub struct Step {
     pub sqlite: &'static str,
 }
 
+/// The steps of the crate's schema: number, name, and the file in `migrations/postgres` and `migrations/sqlite`.
+#[macro_export]
+macro_rules! steps {
+    ($(($version:literal, $name:literal, $file:literal)),+ $(,)?) => {
+        &[$($crate::Step {
+            version: $version,
+            name: $name,
+            postgres: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/migrations/postgres/", $file
+            )),
+            sqlite: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite/", $file
+            )),
+        }),+]
+    };
+}
+
 impl Step {
     /// The tables that it makes.
     fn tables(&self) -> impl Iterator<Item = &'static str> {

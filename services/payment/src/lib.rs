@@ -21,16 +21,13 @@ pub use rebuild::{position, rebuild};
 pub use routes::openapi;
 pub use verify::verify;
 
-use std::time::Duration;
-
-use ::store::{Database, DatabaseConfig, Step};
-use auth::{ServiceIdentity, Verifier};
+use ::store::{DatabaseConfig, Step};
+use axum::Router;
 use clock::{Clock, Entropy};
 use feed_follower::{Follower, FollowerMetrics};
-use http_server::{Health, Metrics, Program, Service, Workers};
+use http_server::{Program, Service};
 use ledger_api::LedgerClient;
-use service_client::{ConnectOptions, RetryCounters, ServiceClient};
-use user_api::UserClient;
+use service::{Check, Scaffold};
 
 /// The service's name.
 pub const NAME: &str = "payment-service";
@@ -44,102 +41,48 @@ pub const PROGRAM: Program = Program {
 };
 
 /// The schema.
-const STEPS: &[Step] = &[
-    Step {
-        version: 1,
-        name: "payments",
-        postgres: include_str!("../migrations/postgres/0001_payments.sql"),
-        sqlite: include_str!("../migrations/sqlite/0001_payments.sql"),
-    },
-    Step {
-        version: 2,
-        name: "ledger",
-        postgres: include_str!("../migrations/postgres/0002_ledger.sql"),
-        sqlite: include_str!("../migrations/sqlite/0002_ledger.sql"),
-    },
+const STEPS: &[Step] = ::store::steps![
+    (1, "payments", "0001_payments.sql"),
+    (2, "ledger", "0002_ledger.sql"),
 ];
-
-/// Less than the gateway's 5 seconds: a client shall read that a repeat is safe, not that something took too long.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Brings the database's schema to this version's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let database = Database::open(config).await?;
-    let result = database.migrate(config, STEPS).await;
-    database.close().await;
-    result
+    service::migrate(config, STEPS).await
 }
 
-/// Builds the service. It is ready when its database is migrated and it knows the keys that tokens are signed with.
+/// Builds the service. It is ready when its database is migrated, it has met its ledger, and it knows the keys that tokens are signed
+/// with.
 pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
-    let service_keys = config.keys.service_keys(clock.clone())?;
-    let metrics = Metrics::new()?;
-    let workers = Workers::default();
-    let retries = RetryCounters::new()?;
-    for counters in retries.collectors() {
-        metrics.register(counters)?;
-    }
-    let identity = ServiceIdentity::new(NAME, service_keys);
-    let options = ConnectOptions {
-        timeout: CALL_TIMEOUT,
-        ..ConnectOptions::default()
-    };
-    let connect = |service, url: &str| {
-        let retries = retries.of(service);
-        ServiceClient::new(service, url, identity.clone(), &options, retries)
-    };
+    let scaffold = Scaffold::new(NAME, &config.keys, clock.clone())?;
+    let router = router(config, &scaffold, clock, entropy).await;
+    scaffold.into_service(router).await
+}
 
-    let users = UserClient::new(connect(user_api::SERVICE, &config.user_service_url)?);
-    let verifier = config.verifier.unwrap_or_else(|| {
-        let verifier = Verifier::new(clock.clone());
-        workers.spawn(|stop| users.follow_sessions(verifier.clone(), stop));
-        verifier
-    });
-
-    let database = Database::open(&config.database).await?;
-    let store = store::Store::new(database.clone());
-    let ledger = LedgerClient::new(connect(ledger_api::SERVICE, &config.wallet_service_url)?);
+async fn router(
+    config: Config,
+    scaffold: &Scaffold,
+    clock: Clock,
+    entropy: Entropy,
+) -> anyhow::Result<Router> {
+    let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
+    let store = store::Store::new(scaffold.database(&config.database, STEPS).await?);
+    let ledger = scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?;
+    let ledger = LedgerClient::new(ledger);
     let (follower, following) = Follower::new(
         model::Payments::new(store.clone()),
         ledger.clone(),
-        FollowerMetrics::register(&metrics)?,
+        FollowerMetrics::register(scaffold.metrics())?,
     );
-    workers.spawn(|stop| following.run(stop));
-
-    Ok(Service {
-        name: NAME,
-        own_health: false,
-        health: health(clock.clone(), database, verifier.clone(), follower.clone()),
-        metrics,
-        workers,
-        router: routes::router(routes::App::new(routes::Parts {
-            ledger,
-            follower,
-            store,
-            verifier,
-            clock,
-            entropy,
-        })),
-    })
-}
-
-fn health(clock: Clock, database: Database, verifier: Verifier, follower: Follower) -> Health {
-    let health = Health::new(NAME, clock);
-    health.require("database", move || {
-        let database = database.clone();
-        async move { database.check(STEPS).await }
-    });
-    health.require("ledger", move || {
-        let belongs = follower.check();
-        async move { belongs }
-    });
-    health.require("signing_keys", move || {
-        let known = verifier.is_ready();
-        async move {
-            known
-                .then_some(())
-                .ok_or_else(|| "the user service was not reached yet".to_owned())
-        }
-    });
-    health
+    scaffold.workers().spawn(|stop| following.run(stop));
+    let followed = follower.clone();
+    scaffold.require(Check::Ledger, move || followed.check());
+    Ok(routes::router(routes::App::new(routes::Parts {
+        ledger,
+        follower,
+        store,
+        verifier,
+        clock,
+        entropy,
+    })))
 }

@@ -14,7 +14,7 @@ use auth::{Claims, Role, ServiceIdentity, ServiceKeyConfig, SigningKeys, UserId}
 use clock::{Clock, Entropy, Timestamp};
 use ledger_api::{Entry, Event, LedgerClient, Operation, Order, Outcome, WalletStatus};
 use money::{Amount, Currency};
-use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
+use service_client::{ConnectOptions, RetryCounters, ServiceClient};
 use testing::{Link, SECRET, TestClient, TestDatabase, TestServer, wait_until};
 
 /// When the clock starts: 2026-11-22T00:00:00Z.
@@ -226,12 +226,13 @@ fn units(amount: i64) -> Amount {
 }
 
 fn client(keys: &ServiceKeyConfig, clock: &Clock, url: &str) -> ServiceClient {
+    let retries = RetryCounters::new().unwrap_or_else(|error| panic!("{error}"));
     ServiceClient::new(
         ledger_api::SERVICE,
         url,
         identity("test", keys, clock),
         &ConnectOptions::default(),
-        RetryMetrics::unregistered(),
+        Some(&retries),
     )
     .unwrap_or_else(|error| panic!("no client: {error:#}"))
 }

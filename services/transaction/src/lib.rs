@@ -22,16 +22,13 @@ pub use rebuild::{position, rebuild};
 pub use routes::openapi;
 pub use verify::verify;
 
-use std::time::Duration;
-
-use ::store::{Database, DatabaseConfig, Step};
-use auth::{ServiceIdentity, Verifier};
+use ::store::{DatabaseConfig, Step};
+use axum::Router;
 use clock::{Clock, Entropy};
 use feed_follower::{Follower, FollowerMetrics};
-use http_server::{Health, Metrics, Program, Service, Workers};
+use http_server::{Program, Service};
 use ledger_api::LedgerClient;
-use service_client::{ConnectOptions, RetryCounters, ServiceClient};
-use user_api::UserClient;
+use service::{Check, Scaffold};
 
 /// The service's name.
 pub const NAME: &str = "transaction-service";
@@ -45,117 +42,47 @@ pub const PROGRAM: Program = Program {
 };
 
 /// The schema.
-const STEPS: &[Step] = &[
-    Step {
-        version: 1,
-        name: "history",
-        postgres: include_str!("../migrations/postgres/0001_history.sql"),
-        sqlite: include_str!("../migrations/sqlite/0001_history.sql"),
-    },
-    Step {
-        version: 2,
-        name: "lists by wallet",
-        postgres: include_str!("../migrations/postgres/0002_lists_by_wallet.sql"),
-        sqlite: include_str!("../migrations/sqlite/0002_lists_by_wallet.sql"),
-    },
-    Step {
-        version: 3,
-        name: "ledger",
-        postgres: include_str!("../migrations/postgres/0003_ledger.sql"),
-        sqlite: include_str!("../migrations/sqlite/0003_ledger.sql"),
-    },
-    Step {
-        version: 4,
-        name: "numbers",
-        postgres: include_str!("../migrations/postgres/0004_numbers.sql"),
-        sqlite: include_str!("../migrations/sqlite/0004_numbers.sql"),
-    },
+const STEPS: &[Step] = ::store::steps![
+    (1, "history", "0001_history.sql"),
+    (2, "lists by wallet", "0002_lists_by_wallet.sql"),
+    (3, "ledger", "0003_ledger.sql"),
+    (4, "numbers", "0004_numbers.sql"),
 ];
-
-/// Less than the gateway's 5 seconds, so that this service's own answer reaches the client.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Brings the database's schema to this version's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let database = Database::open(config).await?;
-    let result = database.migrate(config, STEPS).await;
-    database.close().await;
-    result
+    service::migrate(config, STEPS).await
 }
 
-/// Builds the service. It is ready when its database is migrated and it knows the keys that tokens are signed with.
-/// `_entropy` is there because every service is built alike; this one draws nothing.
+/// Builds the service. It is ready when its database is migrated, it has met its ledger, and it knows the keys that tokens are signed
+/// with. `_entropy` is there because every service is built alike; this one draws nothing.
 pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::Result<Service> {
-    let service_keys = config.keys.service_keys(clock.clone())?;
-    let metrics = Metrics::new()?;
-    let workers = Workers::default();
-    let retries = RetryCounters::new()?;
-    for counters in retries.collectors() {
-        metrics.register(counters)?;
-    }
-    let identity = ServiceIdentity::new(NAME, service_keys.clone());
-    let options = ConnectOptions {
-        timeout: CALL_TIMEOUT,
-        ..ConnectOptions::default()
-    };
-    let connect = |service, url: &str| {
-        let retries = retries.of(service);
-        ServiceClient::new(service, url, identity.clone(), &options, retries)
-    };
+    let scaffold = Scaffold::new(NAME, &config.keys, clock.clone())?;
+    let router = router(config, &scaffold, clock).await;
+    scaffold.into_service(router).await
+}
 
-    let users = UserClient::new(connect(user_api::SERVICE, &config.user_service_url)?);
-    let verifier = config.verifier.unwrap_or_else(|| {
-        let verifier = Verifier::new(clock.clone());
-        workers.spawn(|stop| users.follow_sessions(verifier.clone(), stop));
-        verifier
-    });
-
-    let database = Database::open(&config.database).await?;
+async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Result<Router> {
+    let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
+    let database = scaffold.database(&config.database, STEPS).await?;
     let store = store::Store::new(database.clone());
-    let ledger = LedgerClient::new(connect(ledger_api::SERVICE, &config.wallet_service_url)?);
+    let ledger = scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?;
+    let ledger = LedgerClient::new(ledger);
     let (follower, following) = Follower::new(
         model::History::new(store.clone()),
         ledger.clone(),
-        FollowerMetrics::register(&metrics)?,
+        FollowerMetrics::register(scaffold.metrics())?,
     );
-    workers.spawn(|stop| following.run(stop));
-    let pages = kept::KeptPages::new(database.clone(), &metrics)?;
-
-    Ok(Service {
-        name: NAME,
-        own_health: false,
-        health: health(clock.clone(), database, verifier.clone(), follower.clone()),
-        metrics,
-        workers,
-        router: routes::router(routes::App::new(routes::Parts {
-            follower,
-            ledger,
-            pages,
-            store,
-            verifier,
-            service_keys,
-            clock,
-        })),
-    })
-}
-
-fn health(clock: Clock, database: Database, verifier: Verifier, follower: Follower) -> Health {
-    let health = Health::new(NAME, clock);
-    health.require("database", move || {
-        let database = database.clone();
-        async move { database.check(STEPS).await }
-    });
-    health.require("ledger", move || {
-        let belongs = follower.check();
-        async move { belongs }
-    });
-    health.require("signing_keys", move || {
-        let known = verifier.is_ready();
-        async move {
-            known
-                .then_some(())
-                .ok_or_else(|| "the user service was not reached yet".to_owned())
-        }
-    });
-    health
+    scaffold.workers().spawn(|stop| following.run(stop));
+    let followed = follower.clone();
+    scaffold.require(Check::Ledger, move || followed.check());
+    Ok(routes::router(routes::App::new(routes::Parts {
+        follower,
+        ledger,
+        pages: kept::KeptPages::new(database, scaffold.metrics())?,
+        store,
+        verifier,
+        service_keys: scaffold.service_keys(),
+        clock,
+    })))
 }

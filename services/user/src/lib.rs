@@ -30,13 +30,13 @@ pub use routes::openapi;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::store::{Database, DatabaseConfig, Step};
-use anyhow::ensure;
-use auth::{ServiceIdentity, Verifier};
+use ::store::{DatabaseConfig, Step};
+use auth::Verifier;
+use axum::Router;
 use clock::{Clock, Entropy};
-use http_server::{Health, Metrics, Program, Service, Workers};
+use http_server::{Program, Service, Workers};
 use ledger_api::LedgerClient;
-use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
+use service::{Check, Scaffold};
 
 /// The service's name.
 pub const NAME: &str = user_api::SERVICE;
@@ -50,19 +50,9 @@ pub const PROGRAM: Program = Program {
 };
 
 /// The schema.
-const STEPS: &[Step] = &[
-    Step {
-        version: 1,
-        name: "users",
-        postgres: include_str!("../migrations/postgres/0001_users.sql"),
-        sqlite: include_str!("../migrations/sqlite/0001_users.sql"),
-    },
-    Step {
-        version: 2,
-        name: "ledger",
-        postgres: include_str!("../migrations/postgres/0002_ledger.sql"),
-        sqlite: include_str!("../migrations/sqlite/0002_ledger.sql"),
-    },
+const STEPS: &[Step] = ::store::steps![
+    (1, "users", "0001_users.sql"),
+    (2, "ledger", "0002_ledger.sql"),
 ];
 
 /// A database that takes longer than this at the start is waited for in the background.
@@ -70,10 +60,7 @@ const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Brings the database's schema to this version's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let database = Database::open(config).await?;
-    let result = database.migrate(config, STEPS).await;
-    database.close().await;
-    result
+    service::migrate(config, STEPS).await
 }
 
 /// Whether this makes an administrator, or none; the error says what is wrong.
@@ -84,123 +71,86 @@ pub fn check_admin(email: Option<&str>, password: Option<&str>) -> anyhow::Resul
 /// Builds the service. A database that is away or not migrated is waited for in the background: until then the service is
 /// not ready.
 pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
+    let scaffold = Scaffold::new(NAME, &config.keys, clock.clone())?;
+    let router = router(config, &scaffold, clock, entropy).await;
+    scaffold.into_service(router).await
+}
+
+async fn router(
+    config: Config,
+    scaffold: &Scaffold,
+    clock: Clock,
+    entropy: Entropy,
+) -> anyhow::Result<Router> {
+    let metrics = scaffold.metrics();
     let admin = start::Admin::parse(
         config.admin_email.as_deref(),
         config.admin_password.as_deref(),
     )?;
-    let signing_keys = config.keys.signing_keys()?;
-    let service_keys = config.keys.service_keys(clock.clone())?;
-    let request_hashes = Arc::new(request_hash::RequestHashes::new(&config.keys)?);
-    let metrics = Metrics::new()?;
-    let identity = ServiceIdentity::new(NAME, service_keys.clone());
-    let ledger = ledger(&config.wallet_service_url, identity, &metrics)?;
-    let passwords = passwords::Passwords::new(&config, entropy.clone(), &metrics)?;
-    let database = Database::open(&config.database).await?;
-    let store = store::Store::new(database.clone());
+    let ledger =
+        LedgerClient::new(scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?);
+    let passwords = passwords::Passwords::new(&config, entropy.clone(), metrics)?;
+    let store = store::Store::new(scaffold.database(&config.database, STEPS).await?);
     let verifier = config.verifier.clone();
     let verifier = verifier.unwrap_or_else(|| Verifier::new(clock.clone()));
+    scaffold.require_signing_keys(&verifier);
     let sessions = Arc::new(sessions::Sessions::new(
         store.clone(),
-        signing_keys,
+        config.keys.signing_keys()?,
         verifier.clone(),
         clock.clone(),
         entropy,
-        &metrics,
+        metrics,
     )?);
-    let demo_data = config.demo_data;
     let belonging = Arc::new(belonging::Belonging::new(
         store.clone(),
         ledger.clone(),
-        demo_data,
-        &metrics,
+        config.demo_data,
+        metrics,
     )?);
-    let closures = closures::Closures::new(
-        store.clone(),
-        ledger,
-        belonging.clone(),
-        clock.clone(),
-        &metrics,
-    )?;
+    let asked = belonging.clone();
+    scaffold.require(Check::Ledger, move || asked.check());
     let users = users::Users {
         store: store.clone(),
         passwords: passwords.clone(),
-        sessions: sessions.clone(),
-        closures: Arc::new(closures),
+        sessions,
+        closures: Arc::new(closures::Closures::new(
+            store.clone(),
+            ledger,
+            belonging.clone(),
+            clock.clone(),
+            metrics,
+        )?),
         belonging: belonging.clone(),
-        request_hashes,
+        request_hashes: Arc::new(request_hash::RequestHashes::new(&config.keys)?),
         clock: clock.clone(),
     };
     let start = start::Start {
         store,
         passwords,
-        belonging: belonging.clone(),
-        clock: clock.clone(),
-        demo_data,
+        belonging,
+        clock,
+        demo_data: config.demo_data,
         admin,
     };
-    Ok(Service {
-        name: NAME,
-        own_health: false,
-        health: health(clock, database, verifier.clone(), belonging),
-        workers: workers(start, &users).await,
-        router: routes::router(routes::App {
-            users,
-            verifier,
-            service_keys,
-        }),
-        metrics,
-    })
-}
-
-fn ledger(url: &str, identity: ServiceIdentity, metrics: &Metrics) -> anyhow::Result<LedgerClient> {
-    ensure!(
-        url.starts_with("http://") || url.starts_with("https://"),
-        "WALLET_SERVICE_URL starts with http://"
-    );
-    let retries = RetryMetrics::unregistered();
-    metrics.register(retries.retries.clone())?;
-    metrics.register(retries.budget_exhausted.clone())?;
-    let options = ConnectOptions::default();
-    let http = ServiceClient::new(ledger_api::SERVICE, url, identity, &options, retries)?;
-    Ok(LedgerClient::new(http))
+    work(scaffold.workers(), start, &users).await;
+    Ok(routes::router(routes::App {
+        users,
+        verifier,
+        service_keys: scaffold.service_keys(),
+    }))
 }
 
 /// The ledger of this configuration, for [`adopt`].
 pub fn ledger_of(config: &Config, clock: Clock) -> anyhow::Result<LedgerClient> {
-    let identity = ServiceIdentity::new(NAME, config.keys.service_keys(clock)?);
-    ledger(&config.wallet_service_url, identity, &Metrics::new()?)
-}
-
-fn health(
-    clock: Clock,
-    database: Database,
-    verifier: Verifier,
-    belonging: Arc<belonging::Belonging>,
-) -> Health {
-    let health = Health::new(NAME, clock);
-    health.require("database", move || {
-        let database = database.clone();
-        async move { database.check(STEPS).await }
-    });
-    health.require("ledger", move || {
-        let belongs = belonging.check();
-        async move { belongs }
-    });
-    health.require("start", move || {
-        let started = verifier.is_ready();
-        async move {
-            started
-                .then_some(())
-                .ok_or_else(|| "the service is starting".to_owned())
-        }
-    });
-    health
+    let scaffold = Scaffold::new(NAME, &config.keys, clock)?;
+    let ledger = scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?;
+    Ok(LedgerClient::new(ledger))
 }
 
 /// Starts what goes on beside requests. When the database is there, tokens can be verified when this returns; without, they can be as
 /// soon as the database is, and probes are answered meanwhile.
-async fn workers(start: start::Start, users: &users::Users) -> Workers {
-    let workers = Workers::default();
+async fn work(workers: &Workers, start: start::Start, users: &users::Users) {
     let known = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, users.sessions.catch_up()).await;
     if !matches!(known, Ok(Ok(()))) {
         // Why it is not ready is logged where that is judged.
@@ -214,5 +164,4 @@ async fn workers(start: start::Start, users: &users::Users) -> Workers {
         belonging.follow(stop).await;
     });
     workers.spawn(|stop| async move { closures.work(stop).await });
-    workers
 }

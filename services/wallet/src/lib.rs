@@ -8,12 +8,11 @@ mod routes;
 
 use std::sync::Arc;
 
-use auth::{ServiceIdentity, Verifier};
+use axum::Router;
 use clock::{Clock, Entropy};
-use http_server::{Health, Metrics, Program, Service, Workers};
-use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
-use store::{Database, DatabaseConfig};
-use user_api::UserClient;
+use http_server::{Program, Service};
+use service::{Check, Scaffold};
+use store::DatabaseConfig;
 
 pub use config::Config;
 pub use demo::demo_key;
@@ -47,98 +46,63 @@ pub async fn build_over(
     entropy: Entropy,
     wrap: impl FnOnce(SqlStore) -> Arc<dyn LedgerStore>,
 ) -> anyhow::Result<Service> {
-    let database = Database::open(&config.database).await?;
-    let service_keys = config.keys.service_keys(clock.clone())?;
-    let metrics = Metrics::new()?;
-    let ledger_metrics = LedgerMetrics::register(&metrics)?;
-    let health = Health::new(NAME, clock.clone());
-    let workers = Workers::default();
+    let scaffold = Scaffold::new(NAME, &config.keys, clock.clone())?;
+    let router = router(config, &scaffold, clock, entropy, wrap).await;
+    scaffold.into_service(router).await
+}
 
-    let identity = ServiceIdentity::new(NAME, service_keys.clone());
-    let users = UserClient::new(ServiceClient::new(
-        user_api::SERVICE,
-        &config.user_service_url,
-        identity.clone(),
-        &ConnectOptions::default(),
-        RetryMetrics::unregistered(),
-    )?);
-    let verifier = config.verifier.clone().unwrap_or_else(|| {
-        let verifier = Verifier::new(clock.clone());
-        workers.spawn(|stop| users.clone().follow_sessions(verifier.clone(), stop));
-        verifier
-    });
-
-    let own_url = config.peer_url.clone();
-    let mut store = SqlStore::new(database.clone());
-    if let Some(url) = &own_url {
+async fn router(
+    config: Config,
+    scaffold: &Scaffold,
+    clock: Clock,
+    entropy: Entropy,
+    wrap: impl FnOnce(SqlStore) -> Arc<dyn LedgerStore>,
+) -> anyhow::Result<Router> {
+    let ledger_metrics = LedgerMetrics::register(scaffold.metrics())?;
+    let users = scaffold.users(&config.user_service_url)?;
+    let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
+    let mut store = SqlStore::new(scaffold.database(&config.database, STEPS).await?);
+    if let Some(url) = &config.peer_url {
         store = store.written_by(url);
     }
     let store = wrap(store);
+    let peers = config.peer_url;
     let ledger = Ledger::start(
         store.clone(),
         clock.clone(),
         entropy.clone(),
         ledger_metrics.clone(),
-        own_url.map(|url| Peers::new(url, identity)),
-        &workers,
+        peers.map(|url| Peers::new(url, scaffold.identity().clone())),
+        scaffold.workers(),
     );
-
-    let auditor = Auditor::new(store.clone(), clock.clone(), &metrics)?;
-    workers.spawn(|stop| auditor.run(stop));
-
+    let auditor = Auditor::new(store.clone(), clock.clone(), scaffold.metrics())?;
+    scaffold.workers().spawn(|stop| auditor.run(stop));
     if config.demo_data {
         let (done, seeded) = tokio::sync::watch::channel(false);
-        workers.spawn(|stop| demo::seed(ledger.clone(), store.clone(), users.clone(), done, stop));
-        health.require("demo data", move || {
-            let seeded = *seeded.borrow();
-            async move {
-                seeded
-                    .then_some(())
-                    .ok_or_else(|| "demo data is on its way".to_owned())
-            }
+        let seed = |stop| demo::seed(ledger.clone(), store.clone(), users.clone(), done, stop);
+        scaffold.workers().spawn(seed);
+        scaffold.require(Check::DemoData, move || {
+            let is_seeded = *seeded.borrow();
+            is_seeded
+                .then_some(())
+                .ok_or_else(|| "the demo data is not there yet".to_owned())
         });
     }
-    let ready = database.clone();
-    health.require("database", move || {
-        let ready = ready.clone();
-        async move { ready.check(STEPS).await }
-    });
-    let keys_known = verifier.clone();
-    health.require("signing keys", move || {
-        let known = keys_known.is_ready();
-        async move {
-            known
-                .then_some(())
-                .ok_or_else(|| "the user service has not been reached yet".to_owned())
-        }
-    });
-
-    let router = routes::router(routes::Wallets::new(routes::Parts {
+    Ok(routes::router(routes::Wallets::new(routes::Parts {
         ledger,
         accounts: routes::accounts(store.clone()),
         accounts_of: routes::accounts_of(store.clone()),
         store,
         users,
         verifier,
-        service_keys,
+        service_keys: scaffold.service_keys(),
         clock,
         entropy,
         metrics: ledger_metrics,
-    }));
-    Ok(Service {
-        name: NAME,
-        router,
-        own_health: false,
-        health,
-        metrics,
-        workers,
-    })
+    })))
 }
 
 /// Brings the database's schema to this version's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let database = Database::open(config).await?;
-    database.migrate(config, STEPS).await?;
-    database.close().await;
-    Ok(())
+    service::migrate(config, STEPS).await
 }

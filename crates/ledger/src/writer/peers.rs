@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use auth::ServiceIdentity;
 use ledger_api::{LedgerClient, Order, Outcome};
-use service_client::{CallError, ConnectOptions, RetryMetrics, ServiceClient};
+use service_client::{CallError, ConnectOptions, ServiceClient};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -49,17 +49,15 @@ impl Peers {
         let options = ConnectOptions {
             timeout: ANSWER_WITHIN,
             connect_timeout: CONNECT_WITHIN,
-            // To write by oneself is quicker than to ask again.
-            retries: false,
             ..ConnectOptions::default()
         };
-        let metrics = RetryMetrics::unregistered();
+        // Without repeats: to write by oneself is quicker than to ask again.
         ServiceClient::new(
             ledger_api::SERVICE,
             url,
             self.identity.clone(),
             &options,
-            metrics,
+            None,
         )
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use auth::{RevokedSubject, ServiceIdentity, ServiceKeys, SessionUpdate, UserId, Verifier};
 use clock::Timestamp;
-use service_client::{ConnectOptions, RetryMetrics, ServiceClient};
+use service_client::{ConnectOptions, RetryCounters, ServiceClient};
 use store::{Database, on_read, sqlx};
 use testing::{SECRET, wait_until};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ fn user_client(users: &TestUsers) -> UserClient {
         &users.server.url(),
         ServiceIdentity::new("test-service", keys),
         &ConnectOptions::default(),
-        RetryMetrics::unregistered(),
+        Some(&RetryCounters::new().unwrap()),
     );
     UserClient::new(http.unwrap())
 }

@@ -117,7 +117,7 @@ async fn a_service_waits_for_its_schema() {
             json!({
                 "database": "the database is not migrated",
                 "ledger": "the ledger was not asked yet",
-                "start": "the service is starting",
+                "signing_keys": "the keys that sign tokens are not known yet",
             })
         );
         users.client.get("/health").await.expect(503);
