@@ -7,15 +7,15 @@ use axum::body::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use http_server::Metrics;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
-use reqwest::{Request, Response, Url};
+use reqwest::{Request, Url};
 use reqwest_middleware::ClientWithMiddleware;
-use service_client::{AfterUnclear, ConnectOptions, Failure, RetryCounters};
+use service_client::{AfterUnclear, BodyError, ConnectOptions, Failure, RetryCounters, read_body};
 use tokio::sync::Semaphore;
 
 use crate::Config;
 
 /// The largest answer that is passed on. Lists are bounded, so a larger one is a mistake.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Which service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +193,18 @@ pub(crate) enum NoAnswer {
     TooMany,
 }
 
+impl From<BodyError> for NoAnswer {
+    fn from(error: BodyError) -> NoAnswer {
+        match error {
+            BodyError::TooLarge { .. } => NoAnswer::TooLarge,
+            BodyError::Broken(error) => NoAnswer::Failed(
+                Failure::of_reqwest(&error),
+                reqwest_middleware::Error::Reqwest(error),
+            ),
+        }
+    }
+}
+
 impl Connection {
     /// The service's address for a path and query. `None` when the URL's parser makes something else of the path (it resolves
     /// `..`, also when encoded, and turns `\` into `/`): such a path would reach another route than the one that was matched.
@@ -224,7 +236,7 @@ impl Connection {
         let body = if is_head {
             Bytes::new()
         } else {
-            read(response).await?
+            read_body(response, ANSWER_BYTES_MAX).await?
         };
         Ok(Answer {
             status,
@@ -233,26 +245,4 @@ impl Connection {
             after_unclear,
         })
     }
-}
-
-/// The body, which nearly always comes in one piece, and is then not copied.
-pub(crate) async fn read(mut response: Response) -> Result<Bytes, NoAnswer> {
-    let broken = |error: reqwest::Error| {
-        NoAnswer::Failed(
-            Failure::of_reqwest(&error),
-            reqwest_middleware::Error::Reqwest(error),
-        )
-    };
-    let first = response.chunk().await.map_err(broken)?.unwrap_or_default();
-    let Some(second) = response.chunk().await.map_err(broken)? else {
-        return Ok(first);
-    };
-    let mut whole = [first, second].concat();
-    while let Some(next) = response.chunk().await.map_err(broken)? {
-        whole.extend_from_slice(&next);
-        if whole.len() > ANSWER_BYTES_MAX {
-            return Err(NoAnswer::TooLarge);
-        }
-    }
-    Ok(whole.into())
 }

@@ -7,10 +7,12 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{AfterUnclear, ConnectOptions, Failure, Repeatable, RetryCounters, connect};
+use crate::{
+    AfterUnclear, BodyError, ConnectOptions, Failure, Repeatable, RetryCounters, connect, read_body,
+};
 
-/// The largest answer that is read.
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// The largest answer that is read. Lists are bounded, so a larger one is a mistake.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How the codes of a service begin whose database cannot be written: whoever asked is told the same.
 const CANNOT_WRITE: &str = "storage_";
@@ -183,16 +185,11 @@ impl ServiceClient {
         let response = request.bearer_auth(token).send().await.map_err(failed)?;
         let status = response.status();
         let after_unclear = AfterUnclear::marks(&response);
-        if response
-            .content_length()
-            .is_some_and(|length| length > MAX_ANSWER_BYTES as u64)
-        {
-            return Err(CallError::Malformed { service });
-        }
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| failed(reqwest_middleware::Error::Reqwest(error)))?;
+        let body = read_body(response, ANSWER_BYTES_MAX).await;
+        let body = body.map_err(|error| match error {
+            BodyError::TooLarge { .. } => CallError::Malformed { service },
+            BodyError::Broken(error) => failed(reqwest_middleware::Error::Reqwest(error)),
+        })?;
         if status.is_success() {
             let value =
                 serde_json::from_slice(&body).map_err(|_| CallError::Malformed { service })?;

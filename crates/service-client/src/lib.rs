@@ -3,12 +3,14 @@
 //!
 //! The gateway uses the same connection ([`connect`]) to pass on what clients send.
 
+mod body;
 mod call;
 mod failure;
 mod in_process;
 mod retry;
 mod trace;
 
+pub use body::{BodyError, read_body};
 pub use call::{Answered, CallError, ServiceClient};
 pub use failure::Failure;
 pub use retry::{AfterUnclear, Repeatable, RetryCounters, RetryMetrics};

@@ -13,8 +13,8 @@ use clock::Clock;
 use http::{Extensions, HeaderMap, Method, StatusCode};
 use reqwest::{Request, Response};
 use service_client::{
-    CallError, ConnectOptions, Failure, Repeatable, RetryCounters, ServiceClient, connect,
-    connect_in_process,
+    BodyError, CallError, ConnectOptions, Failure, Repeatable, RetryCounters, ServiceClient,
+    connect, connect_in_process, read_body,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +29,8 @@ enum Does {
     Answers(u16, &'static str),
     /// It says nothing.
     Hangs,
+    /// It answers in chunks without end, and so without a length.
+    Floods,
 }
 
 /// The other side. It does what the script says, request by request, and the last thing ever after.
@@ -70,6 +72,15 @@ async fn serve(mut stream: TcpStream, script: &[Does], requests: Arc<AtomicUsize
     match script[number.min(script.len() - 1)] {
         Does::Breaks => {}
         Does::Hangs => std::future::pending().await,
+        Does::Floods => {
+            let head = "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n";
+            let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x1_0000));
+            let mut written = stream.write_all(head.as_bytes()).await;
+            // Until the other side has had enough.
+            while written.is_ok() {
+                written = stream.write_all(chunk.as_bytes()).await;
+            }
+        }
         Does::Answers(status, body) => {
             let answer = format!(
                 "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -229,6 +240,14 @@ async fn repeats_are_paid_from_a_budget() {
 }
 
 async fn ask(peer: &Peer) -> Result<serde_json::Value, CallError> {
+    ask_within(peer, options().timeout).await
+}
+
+async fn ask_within(peer: &Peer, timeout: Duration) -> Result<serde_json::Value, CallError> {
+    let options = ConnectOptions {
+        timeout,
+        ..ConnectOptions::default()
+    };
     let keys = ServiceKeys::from_secrets(
         "a secret of tests, longer than 32 bytes",
         None,
@@ -239,7 +258,7 @@ async fn ask(peer: &Peer) -> Result<serde_json::Value, CallError> {
         "peer",
         &peer.url,
         ServiceIdentity::new("tester", keys),
-        &options(),
+        &options,
         Some(&RetryCounters::new().unwrap()),
     )
     .unwrap()
@@ -275,6 +294,39 @@ async fn a_caller_learns_how_its_call_failed() {
 
     let peer = Peer::start(&[Does::Answers(200, r#"{"a":1}"#)]).await;
     assert_eq!(ask(&peer).await.unwrap()["a"], 1);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_length_is_read_up_to_the_limit() {
+    const LIMIT: usize = 100_000;
+    let peer = Peer::start(&[Does::Floods]).await;
+    let http = connect("peer", &ConnectOptions::default(), None).unwrap();
+    let answer = http.get(&peer.url).send().await.unwrap();
+    match read_body(answer, LIMIT).await {
+        Err(BodyError::TooLarge { bytes_max }) => assert_eq!(bytes_max, LIMIT),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(
+        ask_within(&peer, Duration::from_secs(60)).await,
+        Err(CallError::Malformed { service: "peer" })
+    ));
+    assert_eq!(peer.requests(), 2, "it is not asked again");
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_limit_is_read() {
+    const BODY: &str = "twelve bytes";
+    let peer = Peer::start(&[Does::Answers(200, BODY)]).await;
+    let http = connect("peer", &options(), None).unwrap();
+    let read = async |bytes_max| {
+        let answer = http.get(&peer.url).send().await.unwrap();
+        read_body(answer, bytes_max).await
+    };
+    assert_eq!(read(BODY.len()).await.unwrap(), BODY);
+    assert!(matches!(
+        read(BODY.len() - 1).await,
+        Err(BodyError::TooLarge { .. })
+    ));
 }
 
 #[tokio::test]

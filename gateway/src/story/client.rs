@@ -7,9 +7,9 @@ use http::{Method, StatusCode};
 use http_server::REPLAYED_HEADER;
 use reqwest::Url;
 use serde_json::{Value, json};
-use service_client::ConnectOptions;
+use service_client::{ConnectOptions, read_body};
 
-use crate::upstream;
+use crate::upstream::ANSWER_BYTES_MAX;
 
 /// More than the gateway itself gives a service.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -75,7 +75,8 @@ impl Request {
         let response = self.builder.send().await.with_context(no_answer)?;
         let status = response.status();
         let replayed = response.headers().contains_key(REPLAYED_HEADER);
-        let bytes = upstream::read(response).await.with_context(no_answer)?;
+        let bytes = read_body(response, ANSWER_BYTES_MAX).await;
+        let bytes = bytes.with_context(no_answer)?;
         let body = serde_json::from_slice(&bytes)
             .with_context(|| format!("{}: {status}, and its body is not JSON", self.what))?;
         Ok(Answer {
