@@ -122,6 +122,7 @@ OVERVIEW = [
     graph("File descriptors", "percentunit", (f"max by (job) (process_open_fds{{{SERVICES}}} / process_max_fds{{{SERVICES}}})", "{{job}}")),
     graph("Requests in flight", "short", (f"sum by (job) (http_requests_in_flight{{{SERVICES}}})", "{{job}}")),
     graph("Spans by what became of them", "ops", (f"sum by (job, outcome) ({rate('trace_spans_total', SERVICES)})", "{{job}} {{outcome}}"), about="Lost: the collector of traces did not take them."),
+    graph("Lost lines of logs", "ops", (f"sum by (job) ({rate('log_lines_dropped_total', SERVICES)})", "{{job}}"), about="Nobody read them, and the queue was full."),
     row("Log-in"),
     graph("Hashing a password", "s", (quantile(0.5, "password_hash_duration_seconds", SERVICES), "half within"), (quantile(0.99, "password_hash_duration_seconds", SERVICES), "99 of 100 within")),
     graph("Passwords that wait, and that were refused", "short", (f"sum(password_hashes_waiting{{{SERVICES}}})", "waiting"), (f"sum({rate('password_hashes_refused_total', SERVICES)})", "refused a second")),

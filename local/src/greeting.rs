@@ -1,33 +1,36 @@
 //! What the local mode says when it is up: where everything is, and how to go on.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use local::{Bank, Config, Home};
 
 /// Where everything is.
-pub(crate) fn greet(bank: &Bank, home: &Home, demo: bool, audit: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout();
+pub(crate) fn greeting(bank: &Bank, home: &Home, demo: bool, audit: &str) -> String {
     let [gateway, user, wallet, transaction, payment] = bank.urls();
-    writeln!(out, "Dompet is running ({}).\n", home.describe())?;
-    writeln!(out, "  Pages         {gateway}")?;
-    writeln!(out, "  API           {gateway}/api/v1")?;
-    writeln!(out, "  Documents     {gateway}/docs")?;
-    writeln!(out, "  Users         {user}")?;
-    writeln!(out, "  Wallets       {wallet}")?;
-    writeln!(out, "  Transactions  {transaction}")?;
-    writeln!(out, "  Payments      {payment}")?;
-    if demo {
-        writeln!(
-            out,
-            "\n  Demo logins   john@example.com, jane@example.com, bob@example.com"
-        )?;
-        writeln!(
-            out,
-            "                password123 for each; DEMO_DATA=false leaves them out"
-        )?;
-    }
-    writeln!(out, "\n  Stop with Ctrl-C. Audit with: {audit}\n")
+    let home = home.describe();
+    let demo = if demo {
+        "
+  Demo logins   john@example.com, jane@example.com, bob@example.com
+                password123 for each; DEMO_DATA=false leaves them out
+"
+    } else {
+        ""
+    };
+    format!(
+        "Dompet is running ({home}).
+
+  Pages         {gateway}
+  API           {gateway}/api/v1
+  Documents     {gateway}/docs
+  Users         {user}
+  Wallets       {wallet}
+  Transactions  {transaction}
+  Payments      {payment}
+{demo}
+  Stop with Ctrl-C. Audit with: {audit}
+
+"
+    )
 }
 
 /// The command that audits what this process keeps, for a shell in the same folder.

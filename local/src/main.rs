@@ -2,7 +2,6 @@
 
 mod greeting;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -160,13 +159,10 @@ async fn serve(
             Err(_) => return Ok(ExitCode::SUCCESS),
         },
     };
-    // A greeting that nobody reads, such as one into a closed pipe, is no reason to end, or to end in another order.
-    let _ = greeting::greet(&bank, &home, demo, &audit);
+    // A greeting that nobody reads is no reason to wait, to end, or to end in another order.
+    telemetry::stdout().say(&greeting::greeting(&bank, &home, demo, &audit));
     stop.cancelled().await;
-    let _ = writeln!(
-        std::io::stdout(),
-        "Stopping: open requests finish first. Ctrl-C again ends at once."
-    );
+    telemetry::stdout().say("Stopping: open requests finish first. Ctrl-C again ends at once.\n");
     bank.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,6 @@
 //! What is in a data folder while nobody uses it: audited without a change, and refused by its name where something is wrong.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[allow(dead_code, reason = "other tests use more of it")]
 mod process;
 
 use std::collections::BTreeMap;

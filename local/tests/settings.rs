@@ -1,7 +1,6 @@
 //! Settings as people write them: each mistake has its sentence, all of them come at once, and what is set to nothing is not set.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[allow(dead_code, reason = "other tests use more of it")]
 mod process;
 
 use std::ffi::OsString;
@@ -9,7 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use process::{command, healthy};
+use process::{Running, command, healthy};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What is said about a start with these variables, and the exit code. None of these starts may get as far as to serve.
@@ -246,14 +245,9 @@ async fn started(variables: &[(&str, &str)], words: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let ports = testing::free_ports();
     let mut dompet = command(folder.path(), ports);
-    let mut child = dompet
-        .env_remove("CARGO")
-        .envs(variables.iter().copied())
-        .args(words)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    dompet.env_remove("CARGO");
+    dompet.envs(variables.iter().copied()).args(words);
+    let child = Running::spawn(dompet.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let is_elsewhere = variables
         .iter()
         .any(|(name, value)| *name == "BIND" && !value.trim().is_empty());
@@ -267,11 +261,10 @@ async fn started(variables: &[(&str, &str)], words: &[&str]) -> String {
         healthy(ports).await;
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let code = child.wait().unwrap().code();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
     said
 }
 

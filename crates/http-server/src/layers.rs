@@ -68,16 +68,6 @@ fn probes(service: &Service) -> Router {
     probes.route("/", get(async move || axum::Json(at_port.clone())))
 }
 
-fn panicked(cause: &(dyn std::any::Any + Send)) -> Response {
-    let cause = cause
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| cause.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown");
-    tracing::error!(cause, "a handler panicked");
-    ApiError::internal().into_response()
-}
-
 async fn around_request(
     State(around): State<Arc<Around>>,
     request: Request,
@@ -104,7 +94,8 @@ async fn around_request(
     let answer = tokio::time::timeout(around.deadline, answer.instrument(span.clone()));
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
-        Ok(Err(cause)) => span.in_scope(|| panicked(&*cause)),
+        // The panic is in the log, where it happened.
+        Ok(Err(_)) => ApiError::internal().into_response(),
         Err(_) => ApiError::timeout(format!(
             "Service did not respond within {} seconds",
             around.deadline.as_secs_f64()

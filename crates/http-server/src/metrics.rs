@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 /// Upper bounds in seconds: fine where a payment should be, coarse up to the longest timeout.
@@ -45,6 +45,7 @@ impl Metrics {
         metrics.register(metrics.0.requests.clone())?;
         metrics.register(metrics.0.in_flight.clone())?;
         metrics.register(SpanCounters::new()?)?;
+        metrics.register(DroppedLines::new()?)?;
         metrics.register(prometheus::process_collector::ProcessCollector::for_self())?;
         Ok(metrics)
     }
@@ -116,5 +117,29 @@ impl Collector for SpanCounters {
         counters.with_label_values(&["sent"]).inc_by(sent);
         counters.with_label_values(&["lost"]).inc_by(lost);
         counters.collect()
+    }
+}
+
+/// Lines of the log that found no place, because nobody read it. Counted where the log is written, as spans are.
+struct DroppedLines(IntCounter);
+
+impl DroppedLines {
+    fn new() -> prometheus::Result<DroppedLines> {
+        let help = "Lines of the log that are lost, because nobody read it.";
+        IntCounter::new("log_lines_dropped_total", help).map(DroppedLines)
+    }
+}
+
+impl Collector for DroppedLines {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Ok(DroppedLines(counter)) = DroppedLines::new() else {
+            return Vec::new();
+        };
+        counter.inc_by(telemetry::dropped_lines());
+        counter.collect()
     }
 }

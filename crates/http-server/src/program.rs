@@ -1,7 +1,6 @@
 //! The command line that every service's binary has: `serve`, `migrate`, `healthcheck`.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
@@ -245,7 +244,7 @@ pub fn read_or_say_why_not<T: FromArgMatches + Settings>(
                     all.join("\n  ")
                 ),
             };
-            let _ = writeln!(std::io::stderr(), "{said}");
+            telemetry::stderr().say_last(&format!("{said}\n"));
             Err(ExitCode::from(NOT_UNDERSTOOD))
         }
     }
@@ -253,12 +252,8 @@ pub fn read_or_say_why_not<T: FromArgMatches + Settings>(
 
 /// Says why a program ends, with its causes, in one line.
 pub fn say_why_not(name: &str, error: &anyhow::Error) -> ExitCode {
-    // Nothing can be done if even this cannot be written.
-    let _ = writeln!(
-        std::io::stderr(),
-        "{name}: {}",
-        telemetry::with_causes(&**error)
-    );
+    let why = telemetry::with_causes(&**error);
+    telemetry::stderr().say_last(&format!("{name}: {why}\n"));
     ExitCode::FAILURE
 }
 

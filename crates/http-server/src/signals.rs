@@ -4,12 +4,15 @@
 //! process ends in order, because nobody could stop it any more; somebody wants settings to be read again, or a log to be
 //! reopened, and then it is ignored, as SIGUSR1 and SIGUSR2 are: their default would be to die in the midst of requests.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// How long an end at once waits for its last line to be written.
+const FAREWELL_MAX: Duration = Duration::from_millis(100);
 /// The exit code of a process that a signal ended at once is this and the signal's number, as shells have it.
 const SIGNALLED: i32 = 128;
 
@@ -63,11 +66,10 @@ impl Signals {
                 // The terminal is gone, and the process was told to end before: that goes on.
                 Told::End(kind) if kind == SignalKind::hangup() => {}
                 Told::End(kind) => {
-                    // Nothing can be done if even this cannot be written.
-                    let _ = writeln!(
-                        std::io::stderr(),
-                        "Ended at once: requests that were open get no answer."
-                    );
+                    let stderr = telemetry::stderr();
+                    stderr.say("Ended at once: requests that were open get no answer.\n");
+                    // Here it does not matter whether it is written.
+                    let _ = stderr.flush(FAREWELL_MAX);
                     std::process::exit(SIGNALLED.saturating_add(kind.as_raw_value()));
                 }
             }

@@ -9,11 +9,14 @@ mod export;
 mod levels;
 mod lines;
 mod needed;
+mod output;
+mod panics;
 
 pub use causes::with_causes;
 pub use context::Trace;
 pub use export::{ExportedSpans, exported_spans};
 pub use needed::Needed;
+pub use output::{FLUSH_MAX, Output, WAITING_BYTES_MAX, dropped_lines, stderr, stdout};
 
 use std::io::IsTerminal;
 
@@ -69,7 +72,7 @@ fn endpoint(text: &str) -> Result<String, String> {
     })
 }
 
-/// Keeps the exporter alive; sends what is left when dropped.
+/// Keeps the exporter alive. When dropped it sends what is left, and gives the last lines a moment to be written.
 #[must_use]
 pub struct TelemetryGuard(SdkTracerProvider);
 
@@ -78,6 +81,7 @@ impl Drop for TelemetryGuard {
         if let Err(error) = self.0.shutdown() {
             tracing::debug!(%error, "the span exporter did not stop cleanly");
         }
+        output::flush();
     }
 }
 
@@ -108,6 +112,7 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> anyhow::Result<T
         .with(spans)
         .try_init()
         .context("logs and traces are already set up")?;
+    panics::log();
     Ok(TelemetryGuard(provider))
 }
 

@@ -6,7 +6,6 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write as _};
-use std::io::Write as _;
 
 use serde::ser::{SerializeMap, Serializer as _};
 use tracing::field::{Field, Visit};
@@ -16,7 +15,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::Context;
 
-use crate::{LogFormat, Trace, with_causes};
+use crate::{LogFormat, Trace, output, with_causes};
 
 /// Writes each event to the standard error.
 pub(crate) struct Lines {
@@ -32,8 +31,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             LogFormat::Text => text(event, self.coloured).map_err(Into::into),
         };
         if let Ok(line) = line {
-            // A log that cannot be written cannot say so.
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+            output::stderr().say(&line);
         }
     }
 }

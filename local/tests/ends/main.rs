@@ -1,88 +1,24 @@
 //! How the process ends: in order when it is told to, at once when it is told twice, and not at all because nobody reads what it says.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../process/mod.rs"]
 mod process;
+mod support;
+mod unread;
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use process::{command, healthy, start};
+use process::{Running, command, healthy, start};
 use reqwest::Method;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::json;
+use support::{HalfSent, ended, log_in, nothing_listens, send};
 use testing::TestClient;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
-fn send(process: &Child, signal: Signal) {
-    kill_process(Pid::from_child(process), signal).unwrap();
-}
-
-async fn ended(process: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(status) = process.try_wait().unwrap() {
-            return status;
-        }
-        assert!(Instant::now() < deadline, "it does not end");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-async fn nothing_listens(port: u16) {
-    testing::wait_until("nothing listens any more", || async {
-        TcpStream::connect(("127.0.0.1", port)).await.is_err()
-    })
-    .await;
-}
-
-async fn log_in(port: u16) -> TestClient {
-    let api = TestClient::new(format!("http://127.0.0.1:{port}/api/v1"));
-    let login = json!({"email": "john@example.com", "password": "password123"});
-    let answer = api.post("/auth/login", login).await.expect(200);
-    api.with_token(answer["token"].as_str().unwrap())
-}
-
-/// A payment of which only half is sent.
-struct HalfSent {
-    stream: TcpStream,
-    rest: Vec<u8>,
-}
-
-impl HalfSent {
-    async fn pay(port: u16, token: &str) -> HalfSent {
-        let body = r#"{"wallet_id":1,"merchant":"Half","amount":1}"#;
-        let head = format!(
-            "POST /api/v1/payments/pay HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let (now, later) = body.split_at(20);
-        let stream = HalfSent::begin(port, &format!("{head}{now}")).await;
-        HalfSent {
-            stream,
-            rest: later.as_bytes().to_vec(),
-        }
-    }
-
-    async fn begin(port: u16, text: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        stream.write_all(text.as_bytes()).await.unwrap();
-        stream
-    }
-
-    /// Sends the rest, and gives what is answered.
-    async fn finish(mut self) -> String {
-        self.stream.write_all(&self.rest).await.unwrap();
-        let mut answer = String::new();
-        self.stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-}
 
 /// Pays until the door is closed; gives the answers that were not 201.
 async fn pay_until_closed(john: TestClient, answered: Arc<AtomicUsize>) -> Vec<String> {
@@ -137,10 +73,7 @@ async fn a_second_signal_ends_at_once_and_says_so() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let folder = tempfile::tempdir().unwrap();
         let ports = testing::free_ports();
-        let mut process = command(folder.path(), ports)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = Running::spawn(command(folder.path(), ports).stderr(Stdio::piped()));
         healthy(ports).await;
         let john = log_in(ports[0]).await;
         let half = HalfSent::pay(ports[0], john.token().unwrap()).await;
@@ -215,7 +148,7 @@ async fn a_terminal_that_closes_ends_in_order() {
     );
     setsid.env_remove("DATABASE_URL");
     setsid.stdin(side()).stdout(side()).stderr(side());
-    let mut process = setsid.spawn().unwrap();
+    let mut process = Running::spawn(&mut setsid);
     drop(setsid);
     healthy(ports).await;
     let john = log_in(ports[0]).await;
@@ -225,33 +158,6 @@ async fn a_terminal_that_closes_ends_in_order() {
     let answer = half.finish().await;
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     assert_eq!(ended(&mut process).await.code(), Some(0));
-}
-
-#[tokio::test]
-async fn what_nobody_reads_neither_ends_it_nor_keeps_it_from_starting() {
-    let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
-    let closed = || {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        Stdio::from(writer)
-    };
-    for (stdout, stderr) in [(full(), full()), (closed(), closed())] {
-        let folder = tempfile::tempdir().unwrap();
-        let ports = testing::free_ports();
-        let mut process = command(folder.path(), ports)
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
-        healthy(ports).await;
-        let john = log_in(ports[0]).await;
-        let half = HalfSent::pay(ports[0], john.token().unwrap()).await;
-        send(&process, Signal::TERM);
-        nothing_listens(ports[0]).await;
-        let answer = half.finish().await;
-        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-        assert_eq!(ended(&mut process).await.code(), Some(0));
-    }
 }
 
 #[tokio::test]
@@ -269,7 +175,7 @@ async fn a_soft_limit_of_files_is_raised_and_a_hard_one_that_cannot_work_is_name
         );
         shell.env_remove("DATABASE_URL");
         shell.stdout(Stdio::null()).stderr(Stdio::piped());
-        (shell.spawn().unwrap(), folder)
+        (Running::spawn(&mut shell), folder)
     };
     let ports = testing::free_ports();
     let (mut process, _folder) = limited("-S -n 64", ports);
@@ -283,7 +189,7 @@ async fn a_soft_limit_of_files_is_raised_and_a_hard_one_that_cannot_work_is_name
     assert_eq!(ended(&mut process).await.code(), Some(0));
 
     let (process, _folder) = limited("-n 64", testing::free_ports());
-    let output = process.wait_with_output().unwrap();
+    let output = process.output();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(
