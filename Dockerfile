@@ -36,6 +36,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     cargo install --quiet --locked --debug \
         "cargo-auditable@$CARGO_AUDITABLE_VERSION" "auditable2cdx@$AUDITABLE2CDX_VERSION"
 ARG SERVICE
+# For `--version`; without it only the release's number is shown.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 WORKDIR /src
 COPY . .
 # The target is named, although it is the machine's own: otherwise the flags would hold for build scripts and procedural
@@ -50,6 +53,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
         *) echo "SERVICE is user, wallet, transaction, payment, gateway or local" >&2; exit 1 ;; \
     esac; \
     target="$(rustc -vV | sed -n 's/host: //p')"; \
+    if [ "$REVISION" != unknown ]; then export DOMPET_VERSION="$VERSION ($REVISION)"; fi; \
     RUSTFLAGS="-C target-feature=+crt-static" \
         cargo auditable build --profile image --locked --package "$SERVICE" --bin "$binary" --target "$target"; \
     size="$(stat --format %s "target/$target/image/$binary")"; \

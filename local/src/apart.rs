@@ -11,16 +11,16 @@ const CONNECTIONS: u32 = 2;
 #[derive(Clone, Default, clap::Args)]
 pub struct ServiceDatabases {
     /// The wallet service's database, where each service has one of its own: the ledger
-    #[arg(long, env = "WALLET_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "WALLET_DATABASE_URL", hide_env_values = true, value_parser = store::database_url)]
     pub wallet_database_url: Option<String>,
     /// The transaction service's database; without it that service's history is left out of the audit
-    #[arg(long, env = "TRANSACTION_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "TRANSACTION_DATABASE_URL", hide_env_values = true, value_parser = store::database_url)]
     pub transaction_database_url: Option<String>,
     /// The payment service's database; without it the payments are left out of the audit
-    #[arg(long, env = "PAYMENT_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "PAYMENT_DATABASE_URL", hide_env_values = true, value_parser = store::database_url)]
     pub payment_database_url: Option<String>,
     /// The user service's database; without it users are left out of the audit
-    #[arg(long, env = "USER_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "USER_DATABASE_URL", hide_env_values = true, value_parser = store::database_url)]
     pub user_database_url: Option<String>,
     /// The schema of PostgreSQL that the tables in these four are in; without it that of the service's name
     #[arg(long, env = "DATABASE_SCHEMA")]

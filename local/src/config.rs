@@ -19,7 +19,7 @@ pub struct Config {
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true, value_parser = postgres_url)]
     pub database_url: Option<String>,
     /// Seconds that the start waits for a PostgreSQL that is not there yet
-    #[arg(long = "database-wait", env = "DATABASE_WAIT", default_value_t = 60)]
+    #[arg(long = "database-wait", env = "DATABASE_WAIT", default_value_t = 60, value_parser = settings::whole_seconds)]
     pub database_wait_s: u64,
     /// The address to listen on
     #[arg(long, env = "BIND", default_value = "127.0.0.1", value_parser = settings::bind_address)]
@@ -119,10 +119,7 @@ fn postgres_url(text: &str) -> Result<String, String> {
     if url.starts_with("sqlite:") {
         return Err("the local mode keeps SQLite in DATA_DIR; this is for a PostgreSQL instead, postgres://…".to_owned());
     }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(url.to_owned());
-    }
-    Err("a URL such as postgres://user:password@localhost/dompet; without it SQLite is used, in DATA_DIR".to_owned())
+    store::postgres_url(url).map_err(|why| format!("{why}; without it SQLite is used, in DATA_DIR"))
 }
 
 fn secret(text: &str) -> Result<String, String> {

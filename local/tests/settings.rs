@@ -150,7 +150,7 @@ fn secrets_are_never_shown() {
         (
             "DATABASE_URL",
             "mysql://user:hunter2@host/db",
-            "postgres://user:password@localhost/dompet",
+            "postgres://user:password@host/database; without it SQLite is used, in DATA_DIR",
         ),
         (
             "DATABASE_URL",
@@ -180,11 +180,13 @@ fn every_mistake_is_said_at_once() {
             ("REQUEST_TIMEOUT", "0"),
             ("ADMIN_EMAIL", "admin@example.com"),
             ("CORS_ORIGINS", "a.example"),
+            ("DATABASE_URL", "postgres://user:hunter2@host:port/database"),
+            ("DATABASE_WAIT", "1m"),
         ],
     );
     assert_eq!(code, Some(2), "{said}");
     assert!(
-        said.starts_with("dompet: 7 settings cannot be used:\n  "),
+        said.starts_with("dompet: 9 settings cannot be used:\n  "),
         "{said}"
     );
     for line in [
@@ -195,6 +197,8 @@ fn every_mistake_is_said_at_once() {
         "  REQUEST_TIMEOUT=0: ",
         "  ADMIN_PASSWORD must be set, too: ",
         "  CORS_ORIGINS=a.example: ",
+        "  DATABASE_URL: a URL such as postgres://",
+        "  DATABASE_WAIT=1m: a whole number of seconds",
     ] {
         assert!(said.contains(line), "{line} is not in {said}");
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Error, FromArgMatches};
 use settings::{Findings, Settings};
+use telemetry::TelemetryConfig;
 
 use crate::{Cli, Program, Service, read_or_say_why_not};
 
@@ -17,7 +18,7 @@ pub trait OwnCommand: Args + Settings {
 
 /// What the command line asks for.
 enum Words<O: OwnCommand, C: Args, M: Args> {
-    Own(Box<O>),
+    Own(Box<(O, TelemetryConfig)>),
     Service(Box<Cli<C, M>>),
 }
 
@@ -25,7 +26,9 @@ impl<O: OwnCommand, C: Args, M: Args> FromArgMatches for Words<O, C, M> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Words<O, C, M>, Error> {
         match matches.subcommand() {
             Some((name, matches)) if name == O::NAME => {
-                O::from_arg_matches(matches).map(|own| Words::Own(Box::new(own)))
+                let own = O::from_arg_matches(matches)?;
+                let telemetry = TelemetryConfig::from_arg_matches(matches)?;
+                Ok(Words::Own(Box::new((own, telemetry))))
             }
             _ => Cli::from_arg_matches(matches).map(|cli| Words::Service(Box::new(cli))),
         }
@@ -40,7 +43,10 @@ impl<O: OwnCommand, C: Args, M: Args> FromArgMatches for Words<O, C, M> {
 impl<O: OwnCommand, C: Args + Settings, M: Args + Settings> Settings for Words<O, C, M> {
     fn check(&self, found: &mut Findings) {
         match self {
-            Words::Own(own) => own.check(found),
+            Words::Own(own) => {
+                own.0.check(found);
+                own.1.check(found);
+            }
             Words::Service(cli) => cli.check(found),
         }
     }
@@ -56,10 +62,16 @@ impl Program {
     ) -> ExitCode {
         settings::without_empty_variables();
         let command = O::augment_args(clap::Command::new(O::NAME)).about(O::ABOUT);
+        // It opens databases, which log.
+        let command = TelemetryConfig::augment_args(command);
         let command = self.command::<C, M>().subcommand(command);
         match read_or_say_why_not(self.name, command, std::env::args_os()) {
             Err(code) => code,
-            Ok((Words::<O, C, M>::Own(words), _)) => self.block_on(own(*words)),
+            Ok((Words::<O, C, M>::Own(words), hints)) => self.block_on(async {
+                let (words, telemetry) = *words;
+                let _telemetry = self.log(&telemetry, &hints)?;
+                own(words).await
+            }),
             Ok((Words::Service(cli), hints)) => self.run_read(*cli, &hints, build, migrate),
         }
     }

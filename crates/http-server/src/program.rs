@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use settings::{Findings, NotUsable, Settings};
-use telemetry::TelemetryConfig;
+use telemetry::{TelemetryConfig, TelemetryGuard};
 
 use crate::{FileNeeds, HttpConfig, Readiness, Service, healthcheck, listen, serve, stop_signal};
 
@@ -161,7 +161,7 @@ impl Program {
             match cli.command {
                 Command::Serve(args) => self.serve(*args, hints, build).await,
                 Command::Migrate(args) => {
-                    let _telemetry = telemetry::init(self.name, &args.telemetry)?;
+                    let _telemetry = self.log(&args.telemetry, hints)?;
                     migrate(args.config).await
                 }
                 Command::Healthcheck(args) => healthcheck(self.address(&args)).await,
@@ -183,16 +183,26 @@ impl Program {
         }
     }
 
+    /// Begins the log, with what is worth a word about the settings.
+    pub(crate) fn log(
+        &self,
+        config: &TelemetryConfig,
+        hints: &[String],
+    ) -> anyhow::Result<TelemetryGuard> {
+        let guard = telemetry::init(self.name, config)?;
+        for hint in hints {
+            tracing::warn!("{hint}");
+        }
+        Ok(guard)
+    }
+
     async fn serve<C: Args>(
         &self,
         args: ServeArgs<C>,
         hints: &[String],
         build: impl AsyncFnOnce(C) -> anyhow::Result<Service>,
     ) -> anyhow::Result<()> {
-        let _telemetry = telemetry::init(self.name, &args.telemetry)?;
-        for hint in hints {
-            tracing::warn!("{hint}");
-        }
+        let _telemetry = self.log(&args.telemetry, hints)?;
         let stop = stop_signal()?;
         let mut http = args.http;
         FileNeeds::SERVICE.claim(&mut http)?;

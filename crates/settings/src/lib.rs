@@ -14,7 +14,7 @@ pub use misspelt::{VARIABLES, hints};
 pub use read::{NotUsable, read};
 pub use values::{
     DISTANCE_MAX, SECONDS_MAX, SECRET_BYTES_MIN, at_least_one, bind_address, origin, port,
-    positive_seconds, ratio, seconds, secret, service_url, text_is_close, yes_or_no,
+    positive_seconds, ratio, seconds, secret, service_url, text_is_close, whole_seconds, yes_or_no,
 };
 
 use std::time::Duration;

@@ -31,6 +31,16 @@ pub fn positive_seconds(text: &str) -> Result<Duration, String> {
     Ok(seconds)
 }
 
+/// A whole number of seconds, which may be none.
+pub fn whole_seconds(text: &str) -> Result<u64, String> {
+    match text.trim().parse() {
+        Ok(seconds) if Duration::from_secs(seconds).as_secs_f64() <= SECONDS_MAX => Ok(seconds),
+        _ => Err(
+            "a whole number of seconds, such as 60, and at most 86400, which is a day".to_owned(),
+        ),
+    }
+}
+
 /// A count of at least one.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
@@ -181,6 +191,10 @@ mod tests {
         }
         assert!(positive_seconds("0").is_err());
         assert!(positive_seconds("0.0").is_err());
+        assert_eq!(whole_seconds(" 60 "), Ok(60));
+        for wrong in ["", "1.5", "60s", "-1", "86401"] {
+            assert!(whole_seconds(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,19 +1,25 @@
 //! Which database a service is told to use.
 
 use std::fmt;
+use std::str::FromStr as _;
 use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
 
 /// As long as a server needs to start on a machine that has much to do.
 const WAIT_S: u64 = 60;
+
+/// As long as PostgreSQL lets a name be.
+const SCHEMA_BYTES_MAX: usize = 63;
 
 /// Which database.
 #[derive(Clone, clap::Args)]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host/database` or `sqlite://path/to/file.db`
-    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true, value_parser = database_url)]
     pub url: String,
     /// The schema of PostgreSQL that the tables are in; it is made when missing
-    #[arg(long = "database-schema", env = "DATABASE_SCHEMA")]
+    #[arg(long = "database-schema", env = "DATABASE_SCHEMA", value_parser = schema_name)]
     pub schema: Option<String>,
     /// Connections to PostgreSQL that are open at most
     #[arg(
@@ -24,7 +30,7 @@ pub struct DatabaseConfig {
     )]
     pub max_connections: u32,
     /// Seconds that `migrate` waits for a PostgreSQL that is not there yet
-    #[arg(long = "database-wait", env = "DATABASE_WAIT", default_value_t = WAIT_S)]
+    #[arg(long = "database-wait", env = "DATABASE_WAIT", default_value_t = WAIT_S, value_parser = settings::whole_seconds)]
     pub wait_s: u64,
     /// Whether a file is opened to be read only: it must be there, and nothing is made beside it
     #[arg(skip)]
@@ -72,11 +78,87 @@ impl DatabaseConfig {
         let Some(schema) = self.schema.as_deref() else {
             return Ok(None);
         };
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        anyhow::ensure!(
-            !schema.is_empty() && schema.len() <= 63 && schema.bytes().all(plain),
-            "DATABASE_SCHEMA has lower-case letters, digits and _ only"
-        );
+        let schema = schema_name(schema)
+            .map_err(|why| anyhow::anyhow!("DATABASE_SCHEMA={schema}: {why}"))?;
         Ok(Some(format!("\"{schema}\"")))
+    }
+}
+
+/// What may name a database, as far as it can be told without asking. No part of it is in the sentence: it has a password in it.
+pub fn database_url(text: &str) -> Result<String, String> {
+    const FORM: &str =
+        "a URL such as postgres://user:password@host/database or sqlite://path/to/file.db";
+    let url = text.trim();
+    if is_of_postgres(url) {
+        return postgres_url(url);
+    }
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() => Ok(url.to_owned()),
+        _ => Err(FORM.to_owned()),
+    }
+}
+
+/// The same for one that must be a PostgreSQL.
+pub fn postgres_url(text: &str) -> Result<String, String> {
+    const FORM: &str = "a URL such as postgres://user:password@host/database";
+    let url = text.trim();
+    if !is_of_postgres(url) {
+        return Err(FORM.to_owned());
+    }
+    match PgConnectOptions::from_str(url) {
+        Ok(_) => Ok(url.to_owned()),
+        Err(error) => Err(format!("{FORM}: {}", crate::fault::cause(&error))),
+    }
+}
+
+pub(crate) fn is_of_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+fn schema_name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let name = text.trim();
+    if name.is_empty() || name.len() > SCHEMA_BYTES_MAX || !name.bytes().all(plain) {
+        return Err(format!(
+            "a name of lower-case letters, digits and _ only, at most {SCHEMA_BYTES_MAX}"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_no_database_can_have_is_refused_without_being_shown() {
+        for good in [
+            "postgres://user:hunter2@host/database",
+            " postgresql://host:5433/database?sslmode=verify-full\n",
+            "sqlite://wallet.db",
+            "sqlite:///data/wallet.db",
+        ] {
+            assert_eq!(database_url(good).as_deref(), Ok(good.trim()));
+        }
+        for wrong in [
+            "",
+            "hunter2",
+            "mysql://user:hunter2@host/database",
+            "sqlite://",
+            "sqlite:hunter2.db",
+            "host=localhost password=hunter2",
+            "postgres://user:hunter2@host:port/database",
+            "postgres://user:hunter2@host:99999/database",
+            "postgres://user:hunter2@host/database?sslmode=sometimes",
+        ] {
+            let said = database_url(wrong).err().unwrap_or_default();
+            assert!(
+                said.starts_with("a URL such as postgres://"),
+                "{wrong}: {said}"
+            );
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        assert!(postgres_url("sqlite://wallet.db").is_err());
+        assert!(schema_name("Wallet").is_err() && schema_name("wallet_2").is_ok());
     }
 }

@@ -21,7 +21,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 pub use condition::Condition;
-pub use config::DatabaseConfig;
+pub use config::{DatabaseConfig, database_url, postgres_url};
 pub use fault::{Fault, Unusable, answer, cause, fault_in};
 pub use postgres::{PostgresPool, Repeats};
 pub use read_only::Still;
@@ -84,7 +84,7 @@ impl Step {
 impl Database {
     /// Opens the database. PostgreSQL need not answer yet: the first use will tell.
     pub async fn open(config: &DatabaseConfig) -> anyhow::Result<Database> {
-        if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
+        if config::is_of_postgres(&config.url) {
             return Ok(Database::Postgres(PostgresPool::new(config)?));
         }
         if let Some(path) = config.url.strip_prefix("sqlite://") {
