@@ -1,4 +1,4 @@
-//! What a service said, on its way to the client: unchanged, but an error always has a `message`.
+//! The answer of a service, on its way to the client: unchanged, but an error always has a `message`.
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;

@@ -1,4 +1,4 @@
-//! What the gateway is told from outside.
+//! The settings of the gateway.
 
 use std::time::Duration;
 

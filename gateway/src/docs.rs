@@ -23,7 +23,7 @@ use utoipa_swagger_ui::Config;
 /// The committed snapshot.
 const SNAPSHOT: &str = include_str!("../../docs/openapi.json");
 
-/// How long a browser may use the document without asking again.
+/// The time that a browser may use the document without asking again.
 const CACHE: &str = "public, max-age=300";
 
 /// The pages run their own scripts, call this API, and are in nobody's frame. Swagger UI sets styles in elements, and its icons are
@@ -31,7 +31,7 @@ const CACHE: &str = "public, max-age=300";
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What Swagger UI calls its page.
+/// The name that Swagger UI gives its page.
 const THEIR_TITLE: &str = "<title>Swagger UI</title>";
 const TITLE: &str = "<title>Dompet API</title>";
 

@@ -1,4 +1,4 @@
-//! Which headers go on: all but those that are for one hop (RFC 9110, section 7.6.1), and those that the next hop makes itself.
+//! The headers that go on: all but those that are for one hop (RFC 9110, section 7.6.1), and those that the next hop makes itself.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,

@@ -41,7 +41,7 @@ struct Report {
     service: &'static str,
     status: State,
     services: Services,
-    /// What every failed answer has.
+    /// The fields that every failed answer has.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }

@@ -10,7 +10,7 @@ use settings::{Findings, Settings};
 
 const STORY: &str = "story";
 
-/// What the command line asks for.
+/// The command that the command line asks for.
 enum Words {
     Story(story::Options),
     Service(Box<Cli<Config, NothingToMigrate>>),

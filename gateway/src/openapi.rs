@@ -23,7 +23,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
 const KEY_PARAMETER: &str = "IdempotencyKey";
 const ERROR_SCHEMA: &str = "ErrorBody";
 
-/// What may go wrong with any call: the status, the name of the response, what it means, and whether only calls that need a
+/// The failures of any call: the status, the name of the response, what it means, and whether only calls that need a
 /// token have it.
 const COMMON_ERRORS: [(&str, &str, &str, bool); 3] = [
     (
@@ -47,7 +47,7 @@ const COMMON_ERRORS: [(&str, &str, &str, bool); 3] = [
     ),
 ];
 
-/// What may go wrong with any call that has a body.
+/// The failures of any call that has a body.
 const BODY_ERRORS: [(&str, &str, &str); 3] = [
     (
         "408",
@@ -194,7 +194,7 @@ fn describe(route: &Route, mut operation: Operation) -> Operation {
     operation
 }
 
-/// What a status says of a call whose service says no more.
+/// The meaning of a status where the service says no more.
 fn meaning(status: &str) -> &'static str {
     match status {
         "200" => "Done",

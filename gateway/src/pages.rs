@@ -30,7 +30,7 @@ static FILES: &[File] = include!("../pages/table.rs");
 /// The addresses that are pages, as the pages' own router has them.
 const ROUTES: &str = include_str!("../pages/routes.json");
 
-/// Where a program is led that opens the root, relative, so that it holds where a proxy has the gateway under a path of its own.
+/// The address that a program is sent to when it opens the root, relative, so that it holds where a proxy has the gateway under a path of its own.
 const DOCUMENTS: &str = "docs/";
 
 /// The page that all addresses begin with.
@@ -77,7 +77,7 @@ fn file(name: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.name == name)
 }
 
-/// Whether a browser asks for a page: a program that asks for JSON, or for anything, gets the API's answer.
+/// Returns whether a browser asks for a page: a program that asks for JSON, or for anything, gets the API's answer.
 fn wants_page(headers: &HeaderMap) -> bool {
     listed(headers, &ACCEPT).any(|(media_type, quality)| media_type == "text/html" && quality)
 }
@@ -126,7 +126,7 @@ fn answer(file: &'static File, headers: &HeaderMap, cache: &'static str) -> Resp
     response
 }
 
-/// Whether the client has this version already (RFC 9110, section 13.1.2: compared weakly).
+/// Returns whether the client has this version already (RFC 9110, section 13.1.2: compared weakly).
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     headers

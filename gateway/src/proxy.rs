@@ -65,7 +65,10 @@ impl Proxy {
             Ok(Ok(answer)) => Ok(answer::pass_on(&method, answer)),
             Ok(Err(error)) => Err(no_answer(upstream, &error, limit)),
             Err(_) => {
-                tracing::warn!(upstream = upstream.name(), "no answer in time");
+                tracing::warn!(
+                    upstream = upstream.name(),
+                    "a request was passed on, and not answered in time"
+                );
                 Err(too_late(limit))
             }
         }
@@ -83,7 +86,7 @@ impl Proxy {
     }
 }
 
-/// Whether a write was refused although an attempt before may have arrived: that one may still be carried out. That the key belongs to
+/// Returns whether a write was refused although an attempt before may have arrived: that one may still be carried out. That the key belongs to
 /// another request does not change any more.
 fn is_not_the_last_word(method: &Method, answer: &Answer) -> bool {
     answer.after_unclear
@@ -92,12 +95,12 @@ fn is_not_the_last_word(method: &Method, answer: &Answer) -> bool {
         && answer.status != StatusCode::UNPROCESSABLE_ENTITY
 }
 
-/// What the client is told when a call failed. It is logged here, once.
+/// The error that the client is told when a call failed. It is logged here, once.
 fn no_answer(upstream: Upstream, error: &NoAnswer, limit: Duration) -> ApiError {
     tracing::warn!(
         upstream = upstream.name(),
         error = error as &dyn std::error::Error,
-        "no answer"
+        "a request was passed on, and got no answer"
     );
     match error {
         NoAnswer::Failed(Failure::NotConnected, _) => {

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::routes::PREFIXES;
 
-/// Where it is, below a prefix.
+/// Its path, below a prefix.
 pub(crate) const PATH: &str = "/config";
 
 /// A login that comes with the demo data, and is no secret.

@@ -21,7 +21,7 @@ pub(crate) const PREFIXES: [&str; 2] = ["/api/v1", "/api"];
 /// The public keys are also where RFC 8615 has them.
 const AT_ROOT: &str = "/.well-known/jwks.json";
 
-/// How long a call may take that does no more than read from memory.
+/// The time that a call may take that does no more than read from memory.
 const QUICK: Duration = Duration::from_secs(2);
 
 /// One row of the table.
@@ -32,7 +32,7 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     pub(crate) upstream: Upstream,
     pub(crate) token: Token,
-    /// Whether an `Idempotency-Key` makes it safe to repeat.
+    /// True if an `Idempotency-Key` makes it safe to repeat.
     pub(crate) takes_key: bool,
     /// The service that answers instead, where the query has this field.
     pub(crate) asked: Option<(&'static str, Upstream)>,
@@ -40,7 +40,7 @@ pub(crate) struct Route {
     pub(crate) timeout: Option<Duration>,
 }
 
-/// Whether a user's token must come along.
+/// The need for a user's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Needed,

@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 
 use client::{Door, Person};
 
-/// How often a condition is looked at again.
+/// The interval at which a condition is looked at again.
 const POLL: Duration = Duration::from_millis(200);
-/// How long the token of a deleted user may go on working, with a little for the answer.
+/// The time that the token of a deleted user may go on working, with a little for the answer.
 const LOCKED_OUT_WITHIN: Duration = Duration::from_millis(2500);
 
-/// What Ani tops up; the smallest unit of IDR, as everything here.
+/// The amount that Ani tops up; the smallest unit of IDR, as everything here.
 const TOPPED_UP: i64 = 50_000;
 const PAID: i64 = 30_000;
 const SENT: i64 = 20_000;
@@ -183,7 +183,7 @@ async fn move_money<W: Write>(
     Ok(())
 }
 
-/// What was done is in every list, at once, and in nobody else's.
+/// Checks that every movement is in every list, at once, and in nobody else's.
 async fn read<W: Write>(
     lines: &mut Lines<'_, W>,
     ani: &Person,

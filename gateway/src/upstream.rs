@@ -17,7 +17,7 @@ use crate::Config;
 /// The largest answer that is passed on. Lists are bounded, so a larger one is a mistake.
 pub(crate) const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Which service.
+/// One of the services behind the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upstream {
     User,
@@ -54,7 +54,7 @@ impl Upstream {
         }
     }
 
-    /// Where the service is, as the configuration has it.
+    /// The service's address, from the configuration.
     pub(crate) fn url(self, config: &Config) -> anyhow::Result<Url> {
         let (variable, text) = match self {
             Upstream::User => ("USER_SERVICE_URL", &config.user_service_url),
@@ -120,7 +120,7 @@ impl Upstreams {
     }
 }
 
-/// What is measured of the limit of requests for each service.
+/// The metrics of the limit of requests for each service.
 struct LimitMetrics {
     in_flight: IntGaugeVec,
     turned_away: IntCounterVec,
@@ -178,7 +178,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Whether an attempt before may have arrived, too.
+    /// True if an attempt before may have arrived, too.
     pub(crate) after_unclear: bool,
 }
 

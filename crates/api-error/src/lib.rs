@@ -36,7 +36,7 @@ pub struct ErrorBody {
 pub struct ApiError {
     /// The HTTP status.
     pub status: StatusCode,
-    /// What the client reads. Boxed, so that a `Result` with this error stays small.
+    /// The body that the client reads. Boxed, so that a `Result` with this error stays small.
     pub body: Box<ErrorBody>,
     /// Seconds after which a repeat makes sense (`Retry-After`).
     pub retry_after_s: Option<u32>,
@@ -62,7 +62,7 @@ impl ApiError {
         }
     }
 
-    /// What is said with a status when nothing better is known.
+    /// The error of a status when nothing better is known.
     pub fn of_status(status: StatusCode) -> ApiError {
         let (sentence, code) = match status.as_u16() {
             400 => ("Bad request", "bad_request"),

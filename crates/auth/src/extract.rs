@@ -13,9 +13,9 @@ use crate::{Role, ServiceKeys, TokenError, UserId, Verifier};
 /// The user whose token came with the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Who.
+    /// The user's id.
     pub user_id: UserId,
-    /// What they may do.
+    /// The user's rights.
     pub role: Role,
     /// The session of the token.
     pub session: String,
@@ -24,7 +24,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller is an administrator.
+    /// Returns whether the caller is an administrator.
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// A secret shorter than this many bytes is refused.
 pub const MIN_SECRET_BYTES: usize = settings::SECRET_BYTES_MIN;
 
-/// What a PKCS#8 document of an Ed25519 private key starts with (RFC 8410, section 7); the 32-byte seed follows.
+/// The first bytes of a PKCS#8 document of an Ed25519 private key (RFC 8410, section 7); the 32-byte seed follows.
 const PKCS8_ED25519_PREFIX: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];

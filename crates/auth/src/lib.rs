@@ -1,4 +1,4 @@
-//! Who is calling: the tokens of users and the tokens of services, which can never stand in for one another.
+//! The identity of a caller: the tokens of users and the tokens of services, which can never stand in for one another.
 //!
 //! A user's token is a JWT signed with Ed25519 by the user service; every service verifies it by itself with the public
 //! keys of the user service, remembers what it verified (bounded), and refuses deleted users and ended sessions.

@@ -1,4 +1,4 @@
-//! How tokens are described in OpenAPI documents.
+//! The description of tokens in OpenAPI documents.
 
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;

@@ -1,4 +1,4 @@
-//! How services prove to each other who they are: a JWT of a minute, under an HMAC key that only services hold.
+//! The proof of identity that services show each other: a JWT of a minute, under an HMAC key that only services hold.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const AUDIENCE: &str = "dompet-internal";
 const LIFETIME_S: i64 = 60;
 /// A token is made anew when it has less than this left.
 const RENEW_BEFORE_S: i64 = 30;
-/// How far two machines' clocks may be apart.
+/// The difference that two machines' clocks may have.
 const LEEWAY_S: i64 = 30;
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ struct ServiceClaims {
     exp: i64,
 }
 
-/// Where the key that services share comes from. Its `Debug` shows no secret.
+/// The secrets that the key of the services comes from. Its `Debug` shows no secret.
 #[derive(Clone, clap::Args)]
 pub struct ServiceKeyConfig {
     /// The secret that services prove themselves with, at least 32 bytes; without it one is derived from SECRET_KEY

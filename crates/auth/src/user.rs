@@ -12,7 +12,7 @@ use crate::{SigningKeys, UserId};
 /// Tokens live a day.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Who issues users' tokens.
+/// The issuer of users' tokens.
 pub const ISSUER: &str = "dompet-user-service";
 
 const AUDIENCE: &str = "dompet";
@@ -30,10 +30,10 @@ pub enum Role {
     Admin,
 }
 
-/// What a user's token says (RFC 7519).
+/// The claims of a user's token (RFC 7519).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who issued it: [`ISSUER`].
+    /// The issuer, [`ISSUER`].
     pub iss: String,
     /// For whom: this system.
     pub aud: String,
@@ -41,7 +41,7 @@ pub struct Claims {
     pub sub: String,
     /// The same as a number, as clients of the original system read it.
     pub user_id: UserId,
-    /// What the user may do.
+    /// The user's rights.
     pub role: Role,
     /// The session: every log-in has its own, and it can be ended.
     pub sid: String,

@@ -19,14 +19,14 @@ use crate::UserId;
 use crate::keys::Jwks;
 use crate::user::{self, Claims, MAX_TOKEN_BYTES, TokenError};
 
-/// How many verified tokens are remembered; about half a kilobyte each.
+/// The number of verified tokens that are remembered; about half a kilobyte each.
 const MAX_REMEMBERED: u64 = 50_000;
-/// How long a token signed by a key that is not known yet waits for the next update.
+/// The time that a token signed by a key that is not known yet waits for the next update.
 const NEW_KEY_PATIENCE: Duration = Duration::from_millis(1500);
-/// How many such tokens may wait at once; more are refused at once.
+/// The number of such tokens that may wait at once; more are refused immediately.
 const MAX_WAITING_FOR_KEY: usize = 64;
 
-/// Whose tokens are revoked.
+/// The owner of revoked tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevokedSubject {
@@ -39,20 +39,20 @@ pub enum RevokedSubject {
 /// One revocation; it matters until every token that it could concern has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// Whose tokens.
+    /// The owner of the tokens.
     pub subject: RevokedSubject,
     /// From when on it can be forgotten, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// What the user service tells everyone who verifies tokens.
+/// News from the user service for everyone who verifies tokens.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SessionUpdate {
     /// The public keys that are accepted now.
     pub jwks: Jwks,
-    /// Where the next update goes on.
+    /// The place where the next update goes on.
     pub cursor: i64,
-    /// What was revoked since the cursor of the request.
+    /// The revocations since the cursor of the request.
     pub revocations: Vec<Revocation>,
 }
 
@@ -119,7 +119,7 @@ impl Verifier {
         self.0.updated.notify_waiters();
     }
 
-    /// Whether it knows a key, without which it refuses every token.
+    /// Returns whether it knows a key, without which it refuses every token.
     pub fn is_ready(&self) -> bool {
         !self.read().keys.is_empty()
     }

@@ -92,7 +92,7 @@ impl Clock {
         Clock(Source::Shifted(Arc::default()))
     }
 
-    /// What time it is.
+    /// The time now.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp(machine_micros()),

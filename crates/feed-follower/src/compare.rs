@@ -4,7 +4,7 @@ use ledger_api::{Entry, LOG_PAGE_MAX, Position, Seen};
 
 use crate::Log;
 
-/// What became of a comparison.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The model is what the log says.
@@ -28,7 +28,7 @@ pub trait Comparable: Send {
     async fn finish(&mut self) -> anyhow::Result<Option<String>>;
 }
 
-/// Whether the model is what the log says. May run while both are written.
+/// Returns whether the model is what the log says. May run while both are written.
 pub async fn compare(
     model: &mut dyn Comparable,
     log: &dyn Log,

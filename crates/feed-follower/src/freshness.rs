@@ -1,4 +1,4 @@
-//! How a reader is told that an answer may lack the newest entries.
+//! The header that tells a reader that an answer may lack the newest entries.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 /// `true` on an answer that was given without the ledger: what it shows is right, and may not be the newest.
 pub const BEHIND_HEADER: HeaderName = HeaderName::from_static("x-data-behind");
 
-/// Whether a model has everything that was committed before a reader asked.
+/// Says whether a model has everything that was committed before a reader asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// It has.

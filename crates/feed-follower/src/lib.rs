@@ -28,7 +28,7 @@ pub use ledger_api::Position;
 use ledger_api::{Entry, LedgerClient, LogPage};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// How long a reader waits before it answers from what is there.
+/// The time that a reader waits before it answers from what is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same while the last catch-up failed: the ledger is away, and whoever reads should not pay for it each time.
 const PATIENCE_WITHOUT_LEDGER: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ pub(crate) const READERS_MAX: usize = 4096;
 /// A model that is built from the log.
 #[async_trait::async_trait]
 pub trait ReadModel: Send + Sync + 'static {
-    /// How far the log was applied.
+    /// The position up to which the log was applied.
     async fn position(&self) -> anyhow::Result<Position>;
 
     /// Applies entries that follow the one numbered `from` without a gap, and stores the position after them, `to`, in one
@@ -68,7 +68,7 @@ pub struct Behind;
 /// A reader that waits for a catch-up.
 pub(crate) type Reader = oneshot::Sender<Result<(), Behind>>;
 
-/// How the last catch-up went.
+/// The result of the last catch-up.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     /// There was none yet.

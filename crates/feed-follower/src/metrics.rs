@@ -1,4 +1,4 @@
-//! What a follower shows of itself.
+//! The metrics of a follower.
 
 use http_server::Metrics;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge};

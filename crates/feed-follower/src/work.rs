@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Behind, FollowerMetrics, Log, READERS_MAX, ReadModel, Reader, State, Stopped};
 
-/// How often a model that nobody reads asks for news.
+/// The interval at which a model that nobody reads asks for news.
 const IDLE_EVERY: Duration = Duration::from_millis(250);
 /// The same while there are some: a busy ledger is followed in many small steps, of about so many entries. What the database does for
 /// these at once, two or three milliseconds, is what a payment may have to wait behind.

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-/// How much of an unread body is read before the answer, and how long for: so much that a small request costs no connection.
+/// The bytes of an unread body that are read before the answer, and the time for that: so much that a small request costs no connection.
 const READ_BEFORE_ANSWER_BYTES_MAX: u64 = 64 * 1024;
 const READ_BEFORE_ANSWER_LIMIT: Duration = Duration::from_millis(250);
 /// The same after the answer.
@@ -102,10 +102,10 @@ impl Drop for Lent {
     }
 }
 
-/// What comes back of a lent body.
+/// The state in which a lent body comes back.
 pub(crate) struct Rest {
     body: oneshot::Receiver<Incoming>,
-    /// Whether the client sends the body only when it is told to go on.
+    /// True if the client sends the body only when it is told to go on.
     waits: bool,
 }
 

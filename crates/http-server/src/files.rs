@@ -1,4 +1,4 @@
-//! How many files and connections this process may have open.
+//! The number of files and connections that this process may have open.
 //!
 //! Many systems start a process with a soft limit of 256 or 1024, which a few hundred idle strangers use up: then nobody gets an answer,
 //! and the database no connection. The soft limit is raised to the hard one, as Go's programs do by themselves, and what clients may
@@ -9,15 +9,15 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::HttpConfig;
 
-/// What macOS accepts at most where its hard limit says that there is none (`OPEN_MAX` of its `<sys/syslimits.h>`).
+/// The most that macOS accepts where its hard limit says that there is none (`OPEN_MAX` of its `<sys/syslimits.h>`).
 const OPEN_MAX: u64 = 10_240;
 
-/// How many files a process needs beside its clients' connections: databases, calls to other services, logs.
+/// The number of files that a process needs beside its clients' connections: databases, calls to other services, logs.
 #[derive(Clone, Copy, Debug)]
 pub struct FileNeeds {
     /// Servers in this process.
     pub servers: u64,
-    /// What they need in all.
+    /// The files that they need in all.
     pub beside_clients: u64,
     /// Files that one request opens: its connection, and the one by which it is passed on.
     pub each_client: u64,

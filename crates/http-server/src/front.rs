@@ -1,4 +1,4 @@
-//! What is around all routes of a port together: pages of other origins (CORS), headers that every answer has, and the body's way in
+//! The layer around all routes of a port together: pages of other origins (CORS), headers that every answer has, and the body's way in
 //! ([`crate::body`]). It is not around routes that another service calls within the process, whose front is the gateway's.
 //!
 //! What must hold: every answer can be read by the page that asked, also 404, 504 and what a panic left, at every port alike.
@@ -21,7 +21,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, AllowPrivateNetwork, Cors, Cor
 
 use crate::body;
 
-/// How long a browser may remember what CORS allows.
+/// The time that a browser may remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// Marks a question for a resource's methods that no browser asks before a request.
@@ -33,7 +33,7 @@ struct PlainOptions;
 #[derive(Clone, Copy)]
 pub(crate) struct WrongHost;
 
-/// What is done to a request before its route is looked for.
+/// The changes to a request before its route is looked for.
 type Change = fn(Request<Body>) -> Request<Body>;
 
 /// The routes of one port, with what is around all of them. Cheap to clone.
@@ -102,7 +102,7 @@ fn restore_options(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-/// Which pages of other origins may call. Tokens travel in a header that a page sets itself, never in a cookie, so allowing every
+/// The pages of other origins that may call. Tokens travel in a header that a page sets itself, never in a cookie, so allowing every
 /// origin gives no page what it does not have. Any request header is allowed: a page's tracing or its framework adds its own.
 fn cors(origins: &[String]) -> CorsLayer {
     let allowed = if origins.iter().any(|origin| origin == "*") {

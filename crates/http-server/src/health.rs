@@ -16,14 +16,14 @@ use serde_json::json;
 /// A check that takes longer has failed.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
-/// How often readiness is looked at for the log, besides what probes ask for.
+/// The interval at which readiness is looked at for the log, besides what probes ask for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The same until it is ready for the first time.
 const LOOK_AT_START_EVERY: Duration = Duration::from_millis(100);
-/// How long a start may take before it is logged what it waits for.
+/// The time that a start may take before it is logged what it waits for.
 const TELL_WAIT_AFTER: Duration = Duration::from_secs(3);
 
-/// What was said last of a service's readiness.
+/// The last log line about a service's readiness.
 #[derive(Clone, Copy, Debug)]
 pub enum Readiness {
     /// Nothing yet.
@@ -40,7 +40,7 @@ pub enum Readiness {
 type Check =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// Whether a service can serve. Cheap to clone; clones are the same.
+/// The readiness of a service. Cheap to clone; clones are the same.
 #[derive(Clone)]
 pub struct Health(Arc<Shared>);
 
@@ -88,7 +88,7 @@ impl Health {
         self.0.draining.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the server was told to stop.
+    /// Returns whether the server was told to stop.
     pub(crate) fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What clients send besides JSON's own syntax: fields that may be missing or of a wrong type, ids in paths, pages,
+//! Input of clients beyond JSON's own syntax: fields that may be missing or of a wrong type, ids in paths, pages,
 //! idempotency keys. Each has a bound.
 
 use api_error::ApiError;
@@ -56,7 +56,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether a required field is missing: `null` is nothing, too.
+    /// Returns whether a required field is missing: `null` is nothing, too.
     pub fn is_missing(&self) -> bool {
         matches!(self, Field::Missing | Field::Null)
     }
@@ -99,10 +99,10 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// Which part of a list: `?limit=50&before=1234`. The answer names the next page's `before` as `next`.
+/// The part of a list that is asked for: `?limit=50&before=1234`. The answer names the next page's `before` as `next`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// How many at most: from 1 to [`Page::LIMIT_MAX`].
+    /// The largest number of items: from 1 to [`Page::LIMIT_MAX`].
     pub limit: i64,
     /// Only what has a smaller id; the largest number for the newest page.
     pub before: i64,
@@ -114,7 +114,7 @@ impl Page {
     /// The page of a call that names none.
     pub const LIMIT_DEFAULT: i64 = 100;
 
-    /// What `next` is, given the ids of the page: the last id of a full page, nothing after the end.
+    /// The value of `next`, given the ids of the page: the last id of a full page, nothing after the end.
     pub fn next(&self, ids: impl ExactSizeIterator<Item = i64>) -> Option<i64> {
         if i64::try_from(ids.len()).is_ok_and(|length| length < self.limit) {
             return None;
@@ -163,7 +163,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     }
 }
 
-/// How other APIs page. Who sends one of these would read the newest page again and again, and take it for the next one.
+/// Parameters by which other APIs page. Who sends one of these would read the newest page again and again, and take it for the next one.
 const OTHER_PAGING: [&str; 7] = [
     "page",
     "offset",

@@ -13,7 +13,7 @@ use crate::body::TooSlow;
 
 /// The largest body of a request.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// What some editors and languages put before a text. RFC 8259, section 8.1, lets a reader ignore it.
+/// The byte order mark that some editors and languages put before a text. RFC 8259, section 8.1, lets a reader ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A layer on a route that takes larger bodies, or only smaller ones: `axum::Extension(BodyLimit(bytes))`.
@@ -116,7 +116,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// Whether the headers promise JSON as it can be read here: in UTF-8, and not compressed.
+/// Returns whether the headers promise JSON as it can be read here: in UTF-8, and not compressed.
 fn readable(headers: &HeaderMap) -> Result<(), ApiError> {
     let unsupported = |code, message: &'static str| {
         ApiError::new(

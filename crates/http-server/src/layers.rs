@@ -1,4 +1,4 @@
-//! What happens around every request: a span in the caller's trace, a duration by route template, a deadline, an answer
+//! The layers around every request: a span in the caller's trace, a duration by route template, a deadline, an answer
 //! where the code panicked, and the trace id in every error.
 
 use std::panic::AssertUnwindSafe;

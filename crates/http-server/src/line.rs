@@ -16,7 +16,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What hyper says by itself.
+/// The answers that hyper gives by itself.
 const REFUSALS: [(&[u8], StatusCode, &str); 3] = [
     (
         b"HTTP/1.1 400 Bad Request\r\n",
@@ -42,7 +42,7 @@ const HEAD: u8 = 1;
 /// A request came of it, or a refusal.
 const BUSY: u8 = 2;
 
-/// How far a connection's request is. Clones are the same.
+/// The progress of a connection's request. Clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Progress(Arc<AtomicU8>);
 
@@ -73,7 +73,7 @@ impl Progress {
 pub(crate) struct Line {
     stream: TcpStream,
     progress: Progress,
-    /// Whether pages of every origin may read what is said here.
+    /// True if pages of every origin may read what is said here.
     for_every_origin: bool,
     refusal: Bytes,
 }
@@ -132,7 +132,7 @@ impl Line {
     }
 }
 
-/// What hyper refuses with these bytes, if they are such an answer.
+/// The refusal that hyper means with these bytes, if they are such an answer.
 fn empty_refusal(bytes: &[u8]) -> Option<(StatusCode, &'static str)> {
     let (_, status, message) = REFUSALS
         .iter()

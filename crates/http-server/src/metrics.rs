@@ -77,7 +77,7 @@ impl Metrics {
         match self.text() {
             Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
             Err(error) => {
-                tracing::error!(%error, "metrics could not be written");
+                tracing::error!(%error, "the metrics cannot be written");
                 api_error::ApiError::internal().into_response()
             }
         }
@@ -92,7 +92,7 @@ impl Drop for InFlight {
     }
 }
 
-/// What became of this process's spans. They are counted where they are sent, which knows no registry: here a figure is made of them
+/// The numbers of this process's spans that were sent and lost. They are counted where they are sent, which knows no registry: here a figure is made of them
 /// whenever somebody asks.
 struct SpanCounters(IntCounterVec);
 

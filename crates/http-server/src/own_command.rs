@@ -16,7 +16,7 @@ pub trait OwnCommand: Args + Settings {
     const ABOUT: &'static str;
 }
 
-/// What the command line asks for.
+/// The command that the command line asks for.
 enum Words<O: OwnCommand, C: Args, M: Args> {
     Own(Box<(O, TelemetryConfig)>),
     Service(Box<Cli<C, M>>),

@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 
 /// A longer path is not looked at twice.
 const PATH_BYTES_MAX: usize = 256;
-/// Where the gateway has what services have at their root.
+/// The prefix under which the gateway has the routes that services have at their root.
 const PREFIXES: [&str; 2] = ["/api/v1", "/api"];
 
 /// The same paths, where every route only says that it is there.
@@ -23,7 +23,7 @@ pub(crate) fn known(routes: &Router) -> Router {
         .fallback(async || StatusCode::NOT_FOUND)
 }
 
-/// What answers where no route is.
+/// The answer where no route is.
 pub(crate) async fn not_found(known: &Router, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
     if *method == Method::OPTIONS && path == "*" {
@@ -72,7 +72,7 @@ async fn is_there(known: &Router, path: &str) -> bool {
     }
 }
 
-/// What answers where a route is, but not for this method. The router adds `Allow`.
+/// The answer where a route is, but not for this method. The router adds `Allow`.
 pub(crate) async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::OK.into_response();

@@ -1,4 +1,4 @@
-//! How a client is told that an answer is the first one, come again.
+//! The header that tells a client that an answer is the first one, given again.
 
 use std::convert::Infallible;
 

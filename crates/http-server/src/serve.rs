@@ -26,18 +26,18 @@ use crate::front::Front;
 use crate::line::{Line, Progress};
 use crate::{Health, Metrics, layers};
 
-/// How long a client that had sent half of a request's headers when the server was told to stop may go on with them. Nobody knows yet
+/// The time that a client that had sent half of a request's headers when the server was told to stop may go on with them. Nobody knows yet
 /// what it asks for, so nothing is lost with it; a request whose headers are there is finished.
 const HEADERS_AFTER_STOP: Duration = Duration::from_secs(3);
-/// How long accepting rests when it failed. Out of file descriptors, accepting at once would only spin.
+/// The time that accepting rests when it failed. Out of file descriptors, accepting at once would only spin.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
-/// How often it is logged at most that connections cannot be accepted.
+/// The interval at which it is logged at most that connections cannot be accepted.
 const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// The time that closing may take at the end. A connection that still works for a request that was cut off cannot be closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// How a server listens and ends.
+/// The limits within which a server listens and ends.
 #[derive(Clone, Debug, clap::Args)]
 pub struct HttpConfig {
     /// Seconds that a request may take before it is answered with 504
@@ -88,7 +88,7 @@ impl Default for HttpConfig {
 impl Settings for HttpConfig {}
 
 impl HttpConfig {
-    /// Whether a request has the time that a call that it makes may take.
+    /// Returns whether a request has the time that a call that it makes may take.
     pub fn check_call(&self, call: Option<(&'static str, Duration)>, found: &mut Findings) {
         if let Some((variable, limit)) = call
             && limit >= self.deadline
@@ -157,13 +157,13 @@ pub struct Service {
     pub name: &'static str,
     /// Its own routes.
     pub router: Router,
-    /// Whether the router answers `/health` itself, as the gateway does.
+    /// True if the router answers `/health` itself, as the gateway does.
     pub own_health: bool,
-    /// Whether it can serve.
+    /// The readiness.
     pub health: Health,
-    /// What it measures.
+    /// The metrics.
     pub metrics: Metrics,
-    /// What it does beside requests.
+    /// The work beside requests.
     pub workers: Workers,
 }
 
@@ -207,7 +207,7 @@ pub async fn serve(
     tracing::info!(service = service.name, "stopped");
 }
 
-/// What one listener's connections share.
+/// The state that one listener's connections share.
 struct Server {
     name: &'static str,
     front: Front,
@@ -345,7 +345,7 @@ fn cannot_listen(address: SocketAddr, who: &str, variable: &str, error: &io::Err
     }
 }
 
-/// Where something that listens on this address is reached from this machine.
+/// The address by which this machine reaches a server that listens on `address`.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

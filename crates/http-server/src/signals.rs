@@ -33,7 +33,7 @@ struct Signals {
     had_terminal: bool,
 }
 
-/// What came.
+/// The meaning of a signal.
 enum Told {
     /// To end, by the signal of this number.
     End(SignalKind),
@@ -94,7 +94,7 @@ impl Signals {
     }
 }
 
-/// Whether a terminal is at one of the three ends. One that was closed is none any more.
+/// Returns whether a terminal is at one of the three ends. One that was closed is none any more.
 fn has_terminal() -> bool {
     std::io::stdin().is_terminal()
         || std::io::stdout().is_terminal()

@@ -110,7 +110,7 @@ fn is_invisible(c: char) -> bool {
             | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fffc}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether writing needs an invisible character between these two.
+/// Returns whether writing needs an invisible character between these two.
 fn is_needed(before: Option<char>, c: char, after: Option<char>) -> bool {
     let Some(before) = before else {
         return false;
@@ -137,7 +137,7 @@ fn is_arabic(c: char) -> bool {
     matches!(c, '\u{620}'..='\u{64a}' | '\u{66e}'..='\u{6d3}' | '\u{6fa}'..='\u{6ff}' | '\u{750}'..='\u{77f}' | '\u{8a0}'..='\u{8c9}')
 }
 
-/// Whether it can be seen by itself: no space, and no mark without a letter.
+/// Returns whether it can be seen by itself: no space, and no mark without a letter.
 fn is_visible(c: char) -> bool {
     matches!(
         c.general_category_group(),

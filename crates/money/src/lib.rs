@@ -38,7 +38,7 @@ impl Amount {
         }
     }
 
-    /// How many of the smallest unit.
+    /// The number of smallest units.
     pub const fn units(self) -> i64 {
         self.0
     }

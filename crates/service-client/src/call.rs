@@ -14,7 +14,7 @@ use crate::{
 /// The largest answer that is read. Lists are bounded, so a larger one is a mistake.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How the codes of a service begin whose database cannot be written: whoever asked is told the same.
+/// The prefix of the codes of a service whose database cannot be written. The caller's client is told the same code.
 const CANNOT_WRITE: &str = "storage_";
 
 /// Why a call to another service gave no result.
@@ -60,7 +60,18 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether the call cannot have arrived, so that nothing will come of it.
+    /// The service that was called.
+    pub fn service(&self) -> &'static str {
+        match *self {
+            CallError::Unreachable { service, .. }
+            | CallError::Timeout { service }
+            | CallError::Refused { service, .. }
+            | CallError::Unclear { service }
+            | CallError::Malformed { service } => service,
+        }
+    }
+
+    /// Returns whether the call cannot have arrived, so that nothing will come of it.
     pub fn was_not_sent(&self) -> bool {
         matches!(self, CallError::Unreachable { cause, .. } if Failure::of(cause) == Failure::NotConnected)
     }
@@ -73,7 +84,7 @@ impl From<CallError> for ApiError {
 }
 
 impl From<&CallError> for ApiError {
-    /// What a client is told when a call behind its request failed. It is logged here, once.
+    /// The error for a client whose request made a call that failed. It is logged here, once.
     fn from(error: &CallError) -> ApiError {
         if let CallError::Refused { status, body, .. } = error
             && *status == StatusCode::SERVICE_UNAVAILABLE
@@ -84,7 +95,11 @@ impl From<&CallError> for ApiError {
             told.body.code = body.code.clone();
             return told;
         }
-        tracing::warn!(error = error as &dyn std::error::Error, "a call failed");
+        tracing::warn!(
+            upstream = error.service(),
+            error = error as &dyn std::error::Error,
+            "a call to another service failed"
+        );
         match error {
             CallError::Timeout { service } => {
                 ApiError::timeout(format!("{service} did not answer in time"))
@@ -107,12 +122,12 @@ impl From<&CallError> for ApiError {
     }
 }
 
-/// What was answered to a call that may have been made more than once.
+/// The answer to a call that may have been made more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answered<T> {
     /// The answer.
     pub value: T,
-    /// Whether an attempt before may have arrived, too: what it does is done once, but a refusal is not the last word.
+    /// True if an attempt before may have arrived, too: what it does is done once, but a refusal is not the last word.
     pub after_unclear: bool,
 }
 

@@ -1,9 +1,9 @@
-//! How a call failed, as far as it matters to who made it: could it have been carried out?
+//! The ways in which a call fails, as far as they matter to the caller: could it have been carried out?
 
 use reqwest_middleware::Error;
 use reqwest_retry::RetryError;
 
-/// How a call that got no answer failed.
+/// The way in which a call without an answer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// No connection could be made: the call was not carried out.
@@ -15,7 +15,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What kind of failure this is, seen through the layers that wrapped it.
+    /// Classifies a failure, seen through the layers that wrapped it.
     pub fn of(error: &Error) -> Failure {
         reqwest_error(error).map_or(Failure::Broken, Failure::of_reqwest)
     }

@@ -1,4 +1,4 @@
-//! How one service calls another: pooled connections, the trace goes along, the caller proves who it is, and a call is
+//! Calls of one service to another: pooled connections, the trace goes along, the caller proves who it is, and a call is
 //! repeated only where a repeat is safe, within a budget.
 //!
 //! The gateway uses the same connection ([`connect`]) to pass on what clients send.
@@ -23,14 +23,14 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 /// Idle connections kept to one upstream. More than it may have requests open at once would only hold sockets.
 const IDLE_CONNECTIONS_MAX: usize = 1024;
 
-/// How connections to other services are made.
+/// The settings of connections to other services.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
-    /// How long one attempt may take, from connecting to the last byte; [`Duration::MAX`] where the caller sees to it.
+    /// The time that one attempt may take, from connecting to the last byte; [`Duration::MAX`] where the caller sees to it.
     pub timeout: Duration,
-    /// How long connecting may take.
+    /// The time that connecting may take.
     pub connect_timeout: Duration,
-    /// How long an idle connection is kept. Shorter than the server keeps it, or a reused one dies in the middle of a request.
+    /// The time that an idle connection is kept. Shorter than the server keeps it, or a reused one dies in the middle of a request.
     pub idle_timeout: Duration,
 }
 

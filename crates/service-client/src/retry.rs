@@ -1,4 +1,4 @@
-//! Which calls are repeated: after a connection that was never made, any; after any other passing failure only those that
+//! The calls that are repeated: after a connection that was never made, any; after any other transient failure only those that
 //! may be carried out twice, which are the idempotent methods (RFC 9110, section 9.2.2) and whatever has an idempotency key.
 //!
 //! Repeats are paid from a budget for each upstream, so that a failing service is not buried under them. The total deadline is
@@ -38,7 +38,7 @@ pub struct Repeatable;
 pub struct AfterUnclear;
 
 impl AfterUnclear {
-    /// Whether an answer has this mark.
+    /// Returns whether an answer has this mark.
     pub fn marks(response: &Response) -> bool {
         response.extensions().get::<AfterUnclear>().is_some()
     }
@@ -110,7 +110,7 @@ impl RetryCounters {
         }
     }
 
-    /// What a registry takes.
+    /// The counters, for a registry.
     pub fn collectors(&self) -> [impl Collector + 'static; 2] {
         [self.retries.clone(), self.budget_exhausted.clone()]
     }

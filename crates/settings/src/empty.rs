@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::VARIABLES;
 
-/// What the variables begin with that libraries read.
+/// The prefixes of variables that libraries read.
 const READ_BY_LIBRARIES: [&str; 3] = ["OTEL_", "PG", "RUST_"];
 
 /// Call it first in `main`.

@@ -30,12 +30,12 @@ pub trait Settings {
     }
 }
 
-/// What was found out about settings.
+/// The findings about settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// What cannot work, a sentence each, with the variable's name.
+    /// Mistakes that cannot work, a sentence each, with the variable's name.
     pub mistakes: Vec<String>,
-    /// What works, and is probably not meant.
+    /// Settings that work, and are probably not meant.
     pub hints: Vec<String>,
 }
 

@@ -52,7 +52,7 @@ pub const VARIABLES: &[&str] = &[
 
 /// Names shorter than this are close to too much.
 const NAME_CHARS_MIN: usize = 6;
-/// What Kubernetes sets in every pod for each service: never a typing error.
+/// The variables that Kubernetes sets in every pod for each service: never a typing error.
 const SET_BY_KUBERNETES: [&str; 2] = ["_SERVICE_HOST", "_TCP"];
 
 /// A sentence for each of these names that is probably another one mistyped.

@@ -17,7 +17,7 @@ const MISTAKES_MAX: usize = 64;
 /// Why there are no settings.
 #[derive(Debug)]
 pub enum NotUsable {
-    /// What clap says: help, the version, or words that it does not understand.
+    /// Clap's own answer: help, the version, or words that it does not understand.
     Words(clap::Error),
     /// Mistakes in settings, a line each.
     Settings(Vec<String>),
@@ -58,7 +58,7 @@ struct Reader<'a> {
     command: Command,
     words: &'a [OsString],
     found: Findings,
-    /// Whether every value that is left has the type that it is read as.
+    /// True if every value that is left has the type that it is read as.
     is_typed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a value may be. Each of these is a clap value parser; its error ends the sentence that begins with the variable's name.
+//! The values that a setting may have. Each of these is a clap value parser; its error ends the sentence that begins with the variable's name.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -104,7 +104,7 @@ pub fn secret(text: &str) -> Result<String, String> {
     Ok(secret.to_owned())
 }
 
-/// Where a service is. Services talk plain HTTP to each other.
+/// The address of a service. Services talk plain HTTP to each other.
 pub fn service_url(text: &str) -> Result<String, String> {
     const FORM: &str = "a URL such as http://localhost:5001";
     let text = text.trim();
@@ -140,7 +140,7 @@ pub fn service_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Whose pages may call: `*`, or an origin as browsers send it.
+/// The origin whose pages may call: `*`, or an origin as browsers send it.
 pub fn origin(text: &str) -> Result<String, String> {
     const FORM: &str = "an origin such as https://wallet.example.com, or * for all";
     let text = text.trim();

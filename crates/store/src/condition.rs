@@ -1,4 +1,4 @@
-//! How a database is, as its last uses tell: what readiness is judged by, and what is logged of an outage.
+//! The condition of a database, as its last uses tell: it decides readiness, and what is logged of an outage.
 //!
 //! What must hold: an outage is told once when it begins, once a minute while it lasts, and once when it is over, however many
 //! requests meet it; and a database that could not be written counts as such until a write came through.
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Unusable, cause};
 
-/// How often an outage that lasts is told again.
+/// The interval at which an outage that lasts is told again.
 const SUMMARY_EVERY: Duration = Duration::from_secs(60);
-/// How long after the last failed write a success counts as the end: on a full disk a small one may still find room.
+/// The time that after the last failed write a success counts as the end: on a full disk a small one may still find room.
 const QUIET_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// The condition of one database. Cheap to clone; clones are the same.
@@ -20,7 +20,7 @@ pub struct Condition(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// What it is called in the log, such as `PostgreSQL at db:5432, database "wallet"`.
+    /// The database's name in the log, such as `PostgreSQL at db:5432, database "wallet"`.
     name: String,
     is_well: AtomicBool,
     outage: Mutex<Option<Outage>>,
@@ -44,7 +44,7 @@ impl Condition {
         }))
     }
 
-    /// What is wrong now, as far as is known.
+    /// The fault that lasts now, as far as is known.
     pub fn fault(&self) -> Option<Fault> {
         if self.0.is_well.load(Ordering::Relaxed) {
             return None;
@@ -128,7 +128,7 @@ impl Condition {
     }
 }
 
-/// How the log begins a line about it.
+/// The beginning of a log line about it.
 fn said(fault: Fault) -> &'static str {
     match fault {
         Fault::Away | Fault::Busy => "waiting for the database",

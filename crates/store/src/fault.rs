@@ -1,4 +1,4 @@
-//! What a failed statement means: is the database away, full, read-only, or was it this one request?
+//! The meaning of a failed statement: is the database away, full, read-only, or was it this one request?
 //!
 //! Every service answers by this one table, so that the same failure has the same status and code everywhere. What must hold: a
 //! failure that belongs to one request is never taken for an outage, and an outage is never told as an internal error.
@@ -11,7 +11,7 @@ use http::StatusCode;
 /// Seconds after which a client of a database that cannot be written asks again.
 const RETRY_UNWRITABLE_S: u32 = 5;
 
-/// What is wrong.
+/// The fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It cannot be reached, or ended the connection.
@@ -36,11 +36,11 @@ pub enum Fault {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Unusable {
-    /// What is wrong.
+    /// The fault.
     pub fault: Fault,
     /// Why, with where the database is. For the log: it names hosts.
     pub sentence: String,
-    /// Whether it may be well in a moment, without anybody doing anything.
+    /// True if it may be well in a moment, without anybody doing anything.
     pub passes: bool,
 }
 
@@ -52,7 +52,7 @@ impl Unusable {
 }
 
 impl Fault {
-    /// What this error means.
+    /// Classifies an error.
     pub fn of(error: &sqlx::Error) -> Fault {
         match error {
             sqlx::Error::Io(error) => {
@@ -77,7 +77,7 @@ impl Fault {
         }
     }
 
-    /// Whether no other request would have fared better.
+    /// Returns whether no other request would have fared better.
     pub fn is_outage(self) -> bool {
         match self {
             Fault::Away | Fault::Full | Fault::ReadOnly | Fault::Unwritable | Fault::Unfit => true,
@@ -85,7 +85,7 @@ impl Fault {
         }
     }
 
-    /// Whether reads go on while it lasts.
+    /// Returns whether reads go on while it lasts.
     pub fn is_of_writes(self) -> bool {
         match self {
             Fault::Full | Fault::ReadOnly | Fault::Unwritable => true,
@@ -139,7 +139,7 @@ impl From<Fault> for ApiError {
     }
 }
 
-/// What a client is told. An outage was logged when it began; what concerns this request alone is logged here, once.
+/// The error that a client is told. An outage was logged when it began; what concerns this request alone is logged here, once.
 pub fn answer(error: &sqlx::Error) -> ApiError {
     let fault = Fault::of(error);
     match fault {
@@ -200,7 +200,7 @@ pub fn cause(error: &sqlx::Error) -> String {
     }
 }
 
-/// Whether the connection is of no use any more: the next statement needs another.
+/// Returns whether the connection is of no use any more: the next statement needs another.
 pub(crate) fn has_lost_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.get_ref().is_none_or(|error| !error.is::<Unusable>()),

@@ -107,7 +107,7 @@ impl Database {
         }
     }
 
-    /// How it is, as its last uses tell.
+    /// The database's condition, as its last uses tell.
     pub fn condition(&self) -> &Condition {
         match self {
             Database::Postgres(pool) => pool.condition(),
@@ -146,7 +146,7 @@ impl Database {
         }
     }
 
-    /// Whether the database can serve: it answers, its schema is at least at the newest step that this program knows, and the last
+    /// Returns whether the database can serve: it answers, its schema is at least at the newest step that this program knows, and the last
     /// write did not fail. Otherwise why, as a sentence that may be shown to anybody.
     pub async fn check(&self, steps: &[Step]) -> Result<(), String> {
         let newest = steps.iter().map(|step| step.version).max().unwrap_or(0);
@@ -233,7 +233,7 @@ fn lower(fault: Fault) -> String {
     fault.sentence().replacen("The", "the", 1)
 }
 
-/// Whether a statement failed because a value that must be unique is there already.
+/// Returns whether a statement failed because a value that must be unique is there already.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.is_unique_violation())
 }

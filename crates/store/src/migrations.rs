@@ -17,12 +17,12 @@ use crate::{PROBE, SqlitePools, Step};
 /// One at a time in a database: schemas are made before anything in them could be locked.
 const LOCK: i64 = 0x646f_6d70_6574;
 
-/// What a migration came to.
+/// The result of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Migrated {
     /// The newest step.
     pub(crate) version: i64,
-    /// How many were carried out now.
+    /// The number of steps that were carried out now.
     pub(crate) steps: usize,
 }
 

@@ -24,17 +24,17 @@ use crate::reach::{Server, cannot_connect};
 use crate::session::Session;
 use crate::{DatabaseConfig, reach};
 
-/// How long a request waits for a free connection.
+/// The time that a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a look at the server may take.
+/// The time that a look at the server may take.
 const LOOK_LIMIT: Duration = Duration::from_millis(1500);
-/// How long a failed look counts: who comes meanwhile is told the same at once.
+/// The time that a failed look counts: who comes meanwhile is told the same at once.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// A connection that was not used for so long is asked whether it is still there; sooner, asking costs more than it tells.
 const ASK_AFTER_IDLE: Duration = Duration::from_secs(5);
-/// How long it may take to answer.
+/// The time that it may take to answer.
 const ASK_LIMIT: Duration = Duration::from_secs(1);
-/// How often a read, or the beginning of a transaction, is tried on another connection.
+/// The interval at which a read, or the beginning of a transaction, is tried on another connection.
 const REPEATS_MAX: u32 = 3;
 
 /// Whatever the defaults are. The services' statements look rows up by key, and each has one good plan. A plan made anew at each use
@@ -76,7 +76,7 @@ struct Shared {
     last_look: Mutex<Option<(Instant, Unusable)>>,
 }
 
-/// What the uses of connections tell about them.
+/// Facts about connections that their uses tell.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     condition: Condition,
@@ -86,7 +86,7 @@ pub(crate) struct Watch {
 #[derive(Debug)]
 struct Link {
     began: Instant,
-    /// How the server is spoken to: one of the constants below.
+    /// The way in which the server is spoken to: one of the constants below.
     way: AtomicU8,
     /// Something went wrong since the last look.
     is_suspect: AtomicBool,
@@ -143,17 +143,17 @@ impl Link {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether a connection that was idle for so long should be asked first.
+    /// Returns whether a connection that was idle for so long should be asked first.
     fn is_doubtful(&self, idle_for: Duration) -> bool {
         idle_for >= ASK_AFTER_IDLE || self.is_before(idle_for, &self.lost_ms)
     }
 
-    /// Whether a connection of this age may lead to another server than a new one.
+    /// Returns whether a connection of this age may lead to another server than a new one.
     fn is_outdated(&self, age: Duration) -> bool {
         self.is_before(age, &self.demoted_ms)
     }
 
-    /// Whether so long ago was before this moment.
+    /// Returns whether so long ago was before this moment.
     fn is_before(&self, ago: Duration, moment_ms: &AtomicU64) -> bool {
         let ago_ms = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
         let moment_ms = moment_ms.load(Ordering::Relaxed);
@@ -200,7 +200,7 @@ impl PostgresPool {
         })))
     }
 
-    /// How it is.
+    /// The database's condition.
     pub fn condition(&self) -> &Condition {
         self.0.watch.condition()
     }
@@ -266,7 +266,7 @@ impl PostgresPool {
         }
     }
 
-    /// How the server is spoken to. Looks first where that is unknown, or something went wrong.
+    /// The way in which the server is spoken to. Looks first where that is unknown, or something went wrong.
     async fn way(&self) -> sqlx::Result<u8> {
         let link = &self.0.watch.link;
         if !link.is_suspect.load(Ordering::Relaxed) {
@@ -324,7 +324,7 @@ impl PostgresPool {
         Ok(way)
     }
 
-    /// Whether it may write here, and has everything that `tables` need.
+    /// Returns whether it may write here, and has everything that `tables` need.
     pub(crate) async fn lacks(&self, tables: &[&str]) -> sqlx::Result<Option<String>> {
         let mut session = self.lend().await?;
         reach::lacking(&mut session, tables).await
@@ -405,12 +405,12 @@ impl Shared {
     }
 }
 
-/// How often an operation was tried again.
+/// The interval at which an operation was tried again.
 #[derive(Debug, Default)]
 pub struct Repeats(u32);
 
 impl Repeats {
-    /// Whether to try again, on another connection, what failed with this error and has done nothing.
+    /// Returns whether to try again, on another connection, what failed with this error and has done nothing.
     pub fn is_worth_it(&mut self, error: &sqlx::Error) -> bool {
         self.0 = self.0.saturating_add(1);
         self.0 <= REPEATS_MAX && has_lost_connection(error)

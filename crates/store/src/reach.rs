@@ -1,4 +1,4 @@
-//! What a look at a PostgreSQL tells, each as one sentence with where the server is and the cause, once.
+//! The findings of a look at a PostgreSQL, each as one sentence with where the server is and the cause, once.
 
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{Postgres, Row as _};
@@ -6,7 +6,7 @@ use sqlx::{Postgres, Row as _};
 use crate::fault::{Fault, Unusable, cause};
 use crate::session::Session;
 
-/// Where a PostgreSQL is. Debug shows no password.
+/// The address of a PostgreSQL. Debug shows no password.
 pub(crate) struct Server {
     pub(crate) options: PgConnectOptions,
 }
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// What is asked of a server. As text, so that it can be asked without preparing a statement.
+/// The question to a server. As text, so that it can be asked without preparing a statement.
 pub(crate) const LOOK: &str = "
     select current_setting('dompet.session', true) as mark,
            current_setting('server_encoding') as encoding,
@@ -31,7 +31,7 @@ impl Server {
         Server { options }
     }
 
-    /// What it is called in messages.
+    /// The server's name in messages.
     pub(crate) fn name(&self) -> String {
         format!(
             "PostgreSQL at {}, database \"{}\"",
@@ -86,7 +86,7 @@ impl Server {
     }
 }
 
-/// Whether a pooler refused the settings that came along. PgBouncer does unless it is told to ignore them.
+/// Returns whether a pooler refused the settings that came along. PgBouncer does unless it is told to ignore them.
 pub(crate) fn keeps_options_away(error: &sqlx::Error) -> bool {
     let said = error.as_database_error().map(|error| error.message());
     said.is_some_and(|said| said.contains("unsupported startup parameter"))
@@ -121,7 +121,7 @@ pub(crate) fn cannot_connect(server: &Server, error: sqlx::Error) -> Unusable {
     server.unusable(fault, passes, &format!("{why}{hint}"))
 }
 
-/// Whether a server that answers will do.
+/// Returns whether a server that answers will do.
 pub(crate) fn judge(server: &Server, row: &PgRow) -> Result<(), Unusable> {
     let says = |column: &str| {
         row.try_get::<String, _>(column)

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-/// How many connections read at once.
+/// The number of connections that read at once.
 const READERS: u32 = 2;
 /// A log of no more than its header has no commit in it (<https://sqlite.org/fileformat2.html#walformat>).
 const LOG_HEADER_BYTES: u64 = 32;
@@ -39,7 +39,7 @@ impl Still {
         })
     }
 
-    /// Whether nobody has changed it since.
+    /// Returns whether nobody has changed it since.
     pub fn is_still(&self) -> bool {
         Still::at(&self.path).as_ref() == Some(self)
     }
@@ -93,7 +93,7 @@ async fn connect(path: &Path, is_immutable: bool) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Whether commits may be beside the file.
+/// Returns whether commits may be beside the file.
 fn has_log(path: &Path) -> bool {
     // An empty log is one of a process that is there, or it is nothing.
     match log_bytes(path) {

@@ -19,7 +19,7 @@ use crate::postgres::Watch;
 #[derive(Debug)]
 pub struct Session<DB: Database>(Lent<DB>);
 
-/// What runs the statements of a [`Session`].
+/// The connection or transaction that runs the statements of a [`Session`].
 pub struct Lent<DB: Database> {
     connection: Connection<DB>,
     keeps_names: bool,

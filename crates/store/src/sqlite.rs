@@ -20,16 +20,16 @@ use crate::postgres::Watch;
 use crate::read_only;
 use crate::session::Session;
 
-/// How long a request waits for a free connection.
+/// The time that a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a writer of SQLite waits for another process that writes.
+/// The time that a writer of SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What the connection that writes to SQLite remembers of the file, in KiB. The default of 2 MiB holds no index of a busy wallet, and
+/// The page cache of the connection that writes to SQLite, in KiB. The default of 2 MiB holds no index of a busy wallet, and
 /// every page of it is read and written again and again.
 const CACHE_KIB: &str = "-16384";
 /// Pages that SQLite's log gathers before they go into the file (32 MiB): a page that changes often goes there once.
 const LOG_PAGES: &str = "8000";
-/// How many SQLite connections read at once.
+/// The number of SQLite connections that read at once.
 const READERS: u32 = 4;
 
 /// SQLite has one writer; readers do not wait for it. Cheap to clone.
@@ -145,7 +145,7 @@ impl SqlitePools {
         })
     }
 
-    /// How it is.
+    /// The database's condition.
     pub(crate) fn condition(&self) -> &Condition {
         self.watch.condition()
     }

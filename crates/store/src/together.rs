@@ -108,7 +108,11 @@ where
             if let Err(error) = &values
                 && !fault.is_outage()
             {
-                tracing::error!(error = error as &dyn Error, "a read failed");
+                tracing::error!(
+                    error = error as &dyn Error,
+                    readers = together.len(),
+                    "a read that several readers share failed"
+                );
             }
             for reader in together {
                 // A reader that is gone has given up waiting.

@@ -42,7 +42,7 @@ impl Trace {
         text.iter().map(|digit| char::from(*digit)).collect()
     }
 
-    /// Whether the span will be exported, so that it is worth describing.
+    /// Returns whether the span will be exported, so that it is worth describing.
     pub fn is_recorded(&self) -> bool {
         self.0.span().is_recording()
     }

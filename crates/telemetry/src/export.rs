@@ -24,7 +24,7 @@ pub struct ExportedSpans {
     pub lost: u64,
 }
 
-/// What became of this process's spans so far.
+/// The numbers of this process's spans that were sent and lost so far.
 pub fn exported_spans() -> ExportedSpans {
     ExportedSpans {
         sent: SENT.load(Ordering::Relaxed),

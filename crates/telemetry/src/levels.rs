@@ -1,9 +1,9 @@
-//! What `LOG_LEVEL` may say. A bare word that is no level would be a target's name to the filter: then nothing at all is logged, errors
+//! The values of `LOG_LEVEL`. A bare word that is no level would be a target's name to the filter: then nothing at all is logged, errors
 //! neither.
 
 use tracing_subscriber::EnvFilter;
 
-/// What Dompet logs under. Other targets are those of libraries.
+/// The targets that Dompet logs under. Other targets are those of libraries.
 const TARGETS: [&str; 15] = [
     "auth",
     "checker",
@@ -23,7 +23,7 @@ const TARGETS: [&str; 15] = [
 ];
 const FORM: &str =
     "a level (off, error, warn, info, debug, trace), or a list such as info,wallet=debug";
-/// What holds for whatever a list does not name.
+/// The level of every target that a list does not name.
 const UNNAMED: &str = "info";
 
 /// Reads a level, or a list of levels for targets.

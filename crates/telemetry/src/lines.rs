@@ -1,4 +1,4 @@
-//! How an event becomes a line: its own fields, and the trace id of the request that it belongs to.
+//! Writes an event as one line: its own fields, and the trace id of the request that it belongs to.
 //!
 //! The fields of spans are not repeated in lines. Spans begin and end with every request, lines are rare: what is needed of a
 //! span is asked for when a line is written, so that a request that is not worth a line pays nothing. (The layer that comes
@@ -20,7 +20,7 @@ use crate::{LogFormat, Trace, output, with_causes};
 /// Writes each event to the standard error.
 pub(crate) struct Lines {
     pub(crate) format: LogFormat,
-    /// Whether the level has a colour, where the format is text.
+    /// True if the level has a colour, where the format is text.
     pub(crate) coloured: bool,
 }
 

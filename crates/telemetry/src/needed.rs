@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::with_causes;
 
-/// How long something that was never there may stay away before that is worth a warning.
+/// The time that something that was never there may stay away before that is worth a warning.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Logs when something goes away, and when it is there again.
@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    /// What is logged while something is away (`-`) and there (`+`), one after the other.
+    /// Gives the lines that are logged while something is away (`-`) and there (`+`), one after the other.
     fn logged(patience: Duration, what: &str) -> Vec<String> {
         let log = Log::default();
         let writer = log.clone();

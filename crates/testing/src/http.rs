@@ -26,7 +26,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
 
 /// A service that is being served on the loopback address. Stops when dropped.
 pub struct TestServer {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -94,7 +94,7 @@ pub struct TestClient {
     token: Option<String>,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The request, for messages.

@@ -1,4 +1,4 @@
-//! What tests stand on: a fresh database of either kind, and servers on ports of their own.
+//! The ground that tests stand on: a fresh database of either kind, and servers on ports of their own.
 //!
 //! PostgreSQL is found by `TEST_DATABASE_URL`, or started from the machine's binaries, once a test process, and ended with it. Without
 //! either the tests run on SQLite alone and say so; with `REQUIRE_POSTGRES` they fail instead.
@@ -31,7 +31,7 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// How to open it. On PostgreSQL `name` is a schema, on SQLite a file, so that one test database serves many services.
+    /// The configuration that opens it. On PostgreSQL `name` is a schema, on SQLite a file, so that one test database serves many services.
     pub fn config(&self, name: &str) -> DatabaseConfig {
         match self.backend {
             "sqlite" => DatabaseConfig::at(format!("{}/{name}.db", self.url)),

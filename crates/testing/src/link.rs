@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What the link does.
+/// The behaviour of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Passes everything on.
@@ -100,12 +100,12 @@ impl Link {
         self.answers_to_lose.store(count, Ordering::SeqCst);
     }
 
-    /// How many answers were lost until now.
+    /// The number of answers that were lost until now.
     pub fn answers_lost(&self) -> usize {
         self.answers_lost.load(Ordering::SeqCst)
     }
 
-    /// How many connections came until now, whatever became of them.
+    /// The number of connections that came until now, whatever became of them.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

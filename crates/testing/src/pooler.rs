@@ -43,7 +43,7 @@ impl PgBouncer {
         Some(bouncer.unwrap_or_else(|error| panic!("PgBouncer did not start: {error}")))
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -150,7 +150,7 @@ impl DurablePostgres {
         format!("{}/postgres", self.server.base_url)
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn port(&self) -> u16 {
         let port = self.server.base_url.rsplit(':').next();
         port.and_then(|port| port.parse().ok()).unwrap_or_default()
@@ -171,7 +171,7 @@ impl DurablePostgres {
     }
 }
 
-/// What tests can do without: nothing of theirs outlives the machine.
+/// Settings without durability, which tests do not need: nothing of theirs outlives the machine.
 const FAST: &str = "-c fsync=off -c full_page_writes=off";
 
 fn start(programs: &Path, parent: &Path, settings: &str) -> anyhow::Result<Server> {

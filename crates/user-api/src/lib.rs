@@ -1,4 +1,4 @@
-//! What other services see of the user service: who exists, which keys sign tokens, which sessions are over.
+//! The user service, as other services see it: who exists, which keys sign tokens, which sessions are over.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use uuid::Uuid;
 /// The name of the service behind this client.
 pub const SERVICE: &str = "user-service";
 
-/// How often sessions are asked for. A deleted user is locked out everywhere within two seconds; this leaves room for a
+/// The interval at which sessions are asked for. A deleted user is locked out everywhere within two seconds; this leaves room for a
 /// call that has to be repeated.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
-/// How long one such call may take.
+/// The time that one such call may take.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many revocations one answer has at most: a megabyte. One that has fewer has all there are.
+/// The largest number of revocations in one answer: a megabyte. One that has fewer has all there are.
 pub const SESSIONS_PAGE_MAX: usize = 10_000;
 
 /// A user, as far as another service needs to know.
@@ -30,7 +30,7 @@ pub struct KnownUser {
     pub name: String,
 }
 
-/// Which ledger the users belong to.
+/// The ledger that the users belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Belonging {
     /// The ledger's id; `None` where none was met yet.
@@ -39,7 +39,7 @@ pub struct Belonging {
     pub highest: i64,
 }
 
-/// Which updates of the sessions.
+/// The updates of the sessions that are asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionsQuery {
     /// The cursor of the update before; 0 for everything.
@@ -70,7 +70,7 @@ impl UserClient {
         }
     }
 
-    /// Which ledger the users belong to.
+    /// The ledger that the users belong to.
     pub async fn belonging(&self) -> Result<Belonging, CallError> {
         self.http.get("/internal/belonging", &()).await
     }

@@ -88,7 +88,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub(super) struct Answer {
     what: String,
@@ -118,7 +118,7 @@ impl Answer {
     }
 }
 
-/// Whether everything that is wanted is there: of an object the named fields, of a list every item.
+/// Returns whether everything that is wanted is there: of an object the named fields, of a list every item.
 fn has(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => wanted

@@ -1,4 +1,4 @@
-//! What the payment service is told from outside.
+//! The settings of the payment service.
 
 use std::fmt;
 

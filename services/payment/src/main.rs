@@ -8,7 +8,7 @@ use payment::PROGRAM;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
-/// What `rebuild` is told.
+/// The arguments of `rebuild`.
 #[derive(clap::Args)]
 struct Rebuild {
     #[command(flatten)]

@@ -14,7 +14,7 @@ async fn open(config: &DatabaseConfig) -> anyhow::Result<Option<Store>> {
     Ok(is_there.then(|| Store::new(database)))
 }
 
-/// How much of which ledger is in this database; `None` where there is none, or it is of an earlier release.
+/// The ledger, and how much of it, that is in this database; `None` where there is none, or it is of an earlier release.
 pub async fn position(config: &DatabaseConfig) -> anyhow::Result<Option<Position>> {
     Ok(match open(config).await? {
         Some(store) => Some(store.position().await?),

@@ -1,5 +1,7 @@
 //! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
 
+mod refusals;
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -17,15 +19,16 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Payment, Sent, payment_refused, transfer_refused};
+use self::refusals::{payment_refused, transfer_refused};
+use crate::domain::{Payment, Sent};
 use crate::store::Store;
 use crate::wire::{PaidBody, PayRequest, PaymentBody, PaymentsBody, SentBody, TransferRequest};
 
-/// What handlers are given. Every request takes some copies along, so it is one pointer.
+/// The state of the handlers. Every request takes some copies along, so it is one pointer.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
 
-/// What is in an [`App`].
+/// The parts of an [`App`].
 pub(crate) struct Parts {
     pub(crate) ledger: LedgerClient,
     pub(crate) follower: Follower,
@@ -226,7 +229,7 @@ impl App {
         Order { key, operation }
     }
 
-    /// What the log says of the order, and whether it says so since an earlier request.
+    /// The log's entry for the order, and whether it says so since an earlier request.
     async fn submit(
         &self,
         order: Order,

@@ -1,4 +1,4 @@
-//! Where the read model is kept. The position in the log moves in the transaction that adds the rows.
+//! The tables of the read model. The position in the log moves in the transaction that adds the rows.
 
 mod postgres;
 mod sqlite;
@@ -37,7 +37,7 @@ impl Store {
         Store { database }
     }
 
-    /// How much of the log is in the model.
+    /// The position of the model in the log.
     pub(crate) async fn position(&self) -> Result<Position, Error> {
         let sql = "select seq, ledger, mark from feed_position where id = 0";
         let (seq, ledger, mark) = on_read!(&self.database, pool => {

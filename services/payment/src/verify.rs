@@ -1,4 +1,4 @@
-//! Whether the payments are what the ledger's log says.
+//! Checks that the payments are what the ledger's log says.
 
 use feed_follower::{Comparable, Log, Position, Verdict};
 use ledger_api::Entry;
@@ -8,7 +8,7 @@ use crate::STEPS;
 use crate::domain::Payment;
 use crate::store::Store;
 
-/// Whether what is in this database follows from the log. Changes nothing, and may run beside the service.
+/// Returns whether what is in this database follows from the log. Changes nothing, and may run beside the service.
 pub async fn verify(
     config: &DatabaseConfig,
     log: &dyn Log,

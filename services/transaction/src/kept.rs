@@ -124,7 +124,10 @@ impl KeptPages {
 /// Without room at the end: it may be kept.
 fn json(page: &TransactionsBody) -> Result<Bytes, ApiError> {
     let text = serde_json::to_vec(page).map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "no JSON");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a page of history cannot be written as JSON"
+        );
         ApiError::internal()
     })?;
     Ok(text.into_boxed_slice().into())

@@ -24,15 +24,15 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 use crate::store::Store;
 
-/// How long one question may take.
+/// The time that one question may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the ledger is told of new users.
+/// The interval at which the ledger is told of new users.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// How often it is asked which one it is.
+/// The interval at which it is asked which one it is.
 const ASK_EVERY: Duration = Duration::from_secs(5);
-/// How long a service that starts waits for the ledger before it is ready without it.
+/// The time that a service that starts waits for the ledger before it is ready without it.
 const READY_WITHOUT_AFTER: Duration = Duration::from_secs(5);
-/// How long a request waits for the first answer.
+/// The time that a request waits for the first answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a users' database says of itself.
@@ -74,7 +74,7 @@ pub enum Foreign {
     },
 }
 
-/// Whether users and ledger belong together. `demo_data`: an empty database beside a ledger that has demo data, and that no user
+/// Returns whether users and ledger belong together. `demo_data`: an empty database beside a ledger that has demo data, and that no user
 /// service has ever told of anybody, is a first start.
 pub fn judge(own: &Own, there: &Standing, demo_data: bool) -> Result<(), Foreign> {
     own.position
@@ -276,12 +276,12 @@ impl Belonging {
         self.given.fetch_max(id, Ordering::SeqCst);
     }
 
-    /// Whether what is in the database may be acted on.
+    /// Returns whether what is in the database may be acted on.
     pub(crate) fn belongs(&self) -> bool {
         matches!(*self.state.borrow(), State::Belongs)
     }
 
-    /// Whether a request may be served; while the first answer is on its way it waits.
+    /// Returns whether a request may be served; while the first answer is on its way it waits.
     pub(crate) async fn admit(&self, is_registration: bool) -> Result<(), ApiError> {
         let mut state = self.state.subscribe();
         let settled = state.wait_for(|state| match state {

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::store::Store;
 
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// How long a deletion waits for the ledger before it leaves it to the worker.
+/// The time that a deletion waits for the ledger before it leaves it to the worker.
 const AT_ONCE: Duration = Duration::from_secs(1);
 const PAGE_MAX: i64 = 100;
 
@@ -35,7 +35,7 @@ pub(crate) struct Closures {
     oldest: IntGauge,
 }
 
-/// What became of telling the ledger.
+/// The result of telling the ledger.
 enum Told {
     Acknowledged,
     /// It answered, but did not do it. That should not happen.

@@ -1,4 +1,4 @@
-//! What the user service is told from outside.
+//! The settings of the user service.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub struct Config {
     /// Passwords that are hashed at once; each takes one processor while it lasts
     #[arg(long, env = "MAX_PASSWORD_HASHES", default_value_t = 2, value_parser = value_parser!(u16).range(1..=256))]
     pub max_password_hashes: u16,
-    /// What verifies tokens, where other services of the same process verify with it, too.
+    /// The verifier of tokens, where other services of the same process verify with it, too.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
 }

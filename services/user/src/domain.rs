@@ -44,7 +44,7 @@ impl Email {
         &self.0
     }
 
-    /// What addresses are compared by: the name before the `@` without its case, and the domain as the domain name system has it.
+    /// The form that addresses are compared by: the name before the `@` without its case, and the domain as the domain name system has it.
     pub(crate) fn key(&self) -> String {
         let (local, domain) = self.0.split_once('@').unwrap_or((&self.0, ""));
         let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_lowercase());
@@ -52,7 +52,7 @@ impl Email {
         format!("{}@{domain}", composed(&local.to_lowercase()))
     }
 
-    /// What an address was compared by before domains were, where that is something else. Users of then have it still.
+    /// The form that an address was compared by before domains were, where it is another. Users of then have it still.
     pub(crate) fn former_key(&self) -> Option<String> {
         let former = self.0.to_lowercase();
         (former != self.key()).then_some(former)
@@ -123,7 +123,7 @@ impl Password {
     }
 }
 
-/// What somebody registers with.
+/// The fields of a registration.
 #[derive(Clone)]
 pub(crate) struct Registration {
     pub(crate) name: String,
@@ -167,7 +167,7 @@ impl Registration {
     }
 }
 
-/// What somebody logs in with. An address that none can be is kept as `None`: it fails like an unknown one.
+/// The fields of a log-in. An address that none can be is kept as `None`: it fails like an unknown one.
 pub(crate) struct Credentials {
     pub(crate) email: Option<Email>,
     pub(crate) password: Password,
@@ -191,7 +191,7 @@ impl Credentials {
     }
 }
 
-/// What a user changes about themselves; `None` stays as it is.
+/// A change of a user's own data; `None` stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) name: Option<String>,
@@ -249,7 +249,7 @@ pub(crate) struct User {
     pub(crate) role: Role,
 }
 
-/// Who looks.
+/// The user who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Viewer {
     pub(crate) user_id: UserId,
@@ -257,7 +257,7 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    /// Whether this is somebody who may see and change everything about that user.
+    /// Returns whether this is somebody who may see and change everything about that user.
     pub(crate) fn may_manage(&self, user_id: i64) -> bool {
         self.is_admin || self.user_id.0 == user_id
     }
@@ -294,7 +294,7 @@ impl User {
         }
     }
 
-    /// What `viewer` may see.
+    /// The user as `viewer` may see them.
     pub(crate) fn seen_by(self, viewer: Viewer) -> UserView {
         if viewer.may_manage(self.id) {
             return self.in_full();

@@ -35,7 +35,7 @@ pub(crate) enum Error {
     Database(#[from] sqlx::Error),
     #[error("a user could not be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// What should not happen; the text is for the log.
+    /// A failure that should not happen; the text is for the log.
     #[error("{0}")]
     Internal(&'static str),
 }
@@ -67,12 +67,18 @@ impl From<Error> for ApiError {
             .message("Too many passwords wait to be checked")
             .retry_after(1),
             error @ (Error::IdKnown { .. } | Error::LedgerAway(_) | Error::Foreign(_)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "nobody is added");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a user cannot be added"
+                );
                 ApiError::unavailable("The ledger knows users that the users' database does not")
             }
             Error::Database(error) => store::answer(&error),
             error => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a request about a user failed"
+                );
                 ApiError::internal()
             }
         }

@@ -63,7 +63,7 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     service::migrate(config, STEPS).await
 }
 
-/// Whether this makes an administrator, or none; the error says what is wrong.
+/// Returns whether this makes an administrator, or none; the error says what is wrong.
 pub fn check_admin(email: Option<&str>, password: Option<&str>) -> anyhow::Result<()> {
     start::Admin::parse(email, password).map(drop)
 }

@@ -8,7 +8,7 @@ use settings::{Findings, Settings};
 use store::DatabaseConfig;
 use user::{Config, PROGRAM};
 
-/// What `adopt` is told.
+/// The arguments of `adopt`.
 #[derive(clap::Args)]
 struct Adopt {
     #[command(flatten)]

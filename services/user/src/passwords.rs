@@ -19,12 +19,12 @@ use crate::Config;
 use crate::domain::Password;
 use crate::error::Error;
 
-/// How many may wait for each one that is being hashed: about a second's worth.
+/// The number that may wait for each one that is being hashed: about a second's worth.
 const WAITING_PER_PLACE: usize = 32;
 
 const DURATION_BUCKETS_S: &[f64] = &[0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28];
 
-/// What came of comparing a password with a hash.
+/// The result of comparing a password with a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Wrong,

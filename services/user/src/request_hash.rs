@@ -24,12 +24,12 @@ impl RequestHashes {
         })
     }
 
-    /// What is kept of a registration.
+    /// The hash that is kept of a registration.
     pub(crate) fn hash(&self, registration: &Registration) -> Vec<u8> {
         hmac(&self.current, registration)
     }
 
-    /// Whether `kept` is of this registration.
+    /// Returns whether `kept` is of this registration.
     pub(crate) fn matches(&self, registration: &Registration, kept: &[u8]) -> bool {
         std::iter::once(&self.current)
             .chain(&self.previous)

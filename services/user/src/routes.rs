@@ -26,7 +26,7 @@ use crate::wire::{
     UserBody, UsersBody,
 };
 
-/// What handlers are given.
+/// The state of the handlers.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) users: Users,

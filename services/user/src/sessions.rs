@@ -124,7 +124,7 @@ impl Sessions {
         self.feed(vec![revocation], self.cursor.load(Ordering::SeqCst));
     }
 
-    /// What was revoked after `after`, for the services that follow.
+    /// The revocations after `after`, for the services that follow.
     pub(crate) async fn update_after(&self, after: i64) -> Result<SessionUpdate, Error> {
         let now_s = self.clock.now().seconds();
         let revoked = self

@@ -27,7 +27,7 @@ const DEMO_USERS: [(&str, &str, &str); 3] = [
 ];
 const DEMO_PASSWORD: &str = "password123";
 
-/// What is to be done at the start.
+/// The work at the start.
 pub(crate) struct Start {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
@@ -37,14 +37,14 @@ pub(crate) struct Start {
     pub(crate) admin: Option<Admin>,
 }
 
-/// Who is to be the first administrator.
+/// The first administrator, as configured.
 pub(crate) struct Admin {
     email: Email,
     password: Password,
 }
 
 impl Admin {
-    /// What the configuration says, checked.
+    /// Checks the configuration.
     pub(crate) fn parse(
         email: Option<&str>,
         password: Option<&str>,

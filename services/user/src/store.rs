@@ -1,4 +1,4 @@
-//! What the user service keeps: users, answers to registrations, revocations, and closures that the ledger has yet to hear of.
+//! The tables of the user service: users, answers to registrations, revocations, and closures that the ledger has yet to hear of.
 //!
 //! Each method is one whole operation; no transaction crosses this line. The SQL is the same on both databases. Rows are locked
 //! in one order, first the user, then the session head, so that nothing deadlocks. What must hold: a revocation's
@@ -17,7 +17,7 @@ use store::{Database, in_transaction, on_read, sqlx};
 use crate::domain::{Change, User};
 use crate::error::Error;
 
-/// What a deleted user is called from then on.
+/// The name of a deleted user.
 const DELETED_NAME: &str = "Deleted user";
 
 /// The user service's database. Cheap to clone.
@@ -37,7 +37,7 @@ pub(crate) struct NewUser<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// What is remembered of a registration, beside the user.
+/// The data that is remembered of a registration, beside the user.
 pub(crate) struct Remember<'a> {
     pub(crate) key: &'a str,
     pub(crate) request_hash: &'a [u8],

@@ -32,7 +32,7 @@ pub(crate) struct Registered {
     pub(crate) token: String,
     /// The user as JSON: kept as text, so that a repeat has the same bytes.
     pub(crate) user_json: String,
-    /// Whether it was carried out before.
+    /// True if it was carried out before.
     pub(crate) replayed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What only services may call: who exists, and which sessions are over. The gateway does not route it, and a user's token
+//! The calls that only services may make: who exists, and which sessions are over. The gateway does not route it, and a user's token
 //! does not open it.
 
 use api_error::ApiError;
@@ -17,7 +17,7 @@ pub(super) fn router() -> Router<App> {
     Router::new().route("/internal/users/{id}", get(find))
 }
 
-/// What is answered also where the users do not go with the ledger: the wallet service cannot start without it.
+/// The routes that answer also where the users do not go with the ledger: the wallet service cannot start without it.
 pub(super) fn open_router() -> Router<App> {
     Router::new()
         .route("/internal/sessions", get(sessions))

@@ -1,4 +1,4 @@
-//! What others follow: revocations by their number, and the outbox of closures.
+//! The streams that others follow: revocations by their number, and the outbox of closures.
 
 use auth::{RevokedSubject, UserId};
 use clock::Timestamp;

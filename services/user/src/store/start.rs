@@ -1,4 +1,4 @@
-//! What the first start puts there: demo users and the administrator. Each may be done by several replicas at once.
+//! The rows of a first start: demo users and the administrator. Each may be done by several replicas at once.
 
 use store::{Database, in_transaction, on_read, sqlx};
 
@@ -6,7 +6,7 @@ use super::{NewUser, Store, role_word};
 use crate::error::Error;
 
 impl Store {
-    /// Whether nobody has ever registered.
+    /// Returns whether nobody has ever registered.
     pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
         let any: Option<i64> = on_read!(&self.database, pool => {
             sqlx::query_scalar("select id from users order by id limit 1").fetch_optional(pool).await
@@ -74,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Whether somebody with this address is an administrator.
+    /// Returns whether somebody with this address is an administrator.
     pub(crate) async fn is_admin(&self, email_key: &str) -> Result<bool, Error> {
         let found: Option<i64> = on_read!(&self.database, pool => {
             sqlx::query_scalar("select id from users where email_key = $1 and role = 'admin'")
