@@ -14,7 +14,7 @@ const UPSTREAM_REQUESTS_MAX: usize = 2_000;
 /// The gateway's configuration. No `Debug`: it holds secrets.
 #[derive(Clone, clap::Args)]
 pub struct Config {
-    /// Where the user service is
+    /// The address of the user service
     #[arg(
         long,
         env = "USER_SERVICE_URL",
@@ -22,7 +22,7 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub user_service_url: String,
-    /// Where the wallet service is
+    /// The address of the wallet service
     #[arg(
         long,
         env = "WALLET_SERVICE_URL",
@@ -30,7 +30,7 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub wallet_service_url: String,
-    /// Where the transaction service is
+    /// The address of the transaction service
     #[arg(
         long,
         env = "TRANSACTION_SERVICE_URL",
@@ -38,7 +38,7 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub transaction_service_url: String,
-    /// Where the payment service is
+    /// The address of the payment service
     #[arg(
         long,
         env = "PAYMENT_SERVICE_URL",
@@ -60,7 +60,7 @@ pub struct Config {
     /// then passed on without a connection.
     #[arg(skip)]
     pub in_process: Option<[Router; 4]>,
-    /// Where the user service is in the same process, its verifier: what it ends is then refused here at once, and nothing has to be
+    /// The verifier of a user service in the same process: what it ends is then refused here at once, and nothing has to be
     /// followed.
     #[arg(skip)]
     pub verifier: Option<Verifier>,

@@ -48,7 +48,7 @@ pub(crate) fn routes(demo_logins: Vec<DemoLogin>) -> anyhow::Result<Router> {
     Ok(router)
 }
 
-/// What the API's document says of it.
+/// Its entry in the API's document.
 pub(crate) fn operation() -> Operation {
     let body = ContentBuilder::new()
         .schema(Some(ConfigBody::schema()))

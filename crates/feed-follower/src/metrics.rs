@@ -23,7 +23,7 @@ impl FollowerMetrics {
         let own = FollowerMetrics {
             lag: IntGauge::new(
                 "follower_lag_entries",
-                "How many entries of the ledger's log are not applied yet, as of the last look.",
+                "Entries of the ledger's log that are not applied yet, as of the last look.",
             )?,
             applied: IntCounter::new(
                 "follower_applied_total",
@@ -32,7 +32,7 @@ impl FollowerMetrics {
             duration: Histogram::with_opts(
                 HistogramOpts::new(
                     "follower_catch_up_duration_seconds",
-                    "How long catch-ups took that reached the head.",
+                    "Duration of catch-ups that reached the head.",
                 )
                 .buckets(DURATION_BUCKETS_S.to_vec()),
             )?,

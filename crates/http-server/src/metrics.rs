@@ -31,12 +31,15 @@ impl Metrics {
         let requests = HistogramVec::new(
             HistogramOpts::new(
                 "http_request_duration_seconds",
-                "How long requests took, by method, route template and status.",
+                "Duration of requests, by method, route template and status.",
             )
             .buckets(DURATION_BUCKETS_S.to_vec()),
             &["method", "route", "status"],
         )?;
-        let in_flight = IntGauge::new("http_requests_in_flight", "Requests being worked on.")?;
+        let in_flight = IntGauge::new(
+            "http_requests_in_flight",
+            "Requests that are not answered yet.",
+        )?;
         let metrics = Metrics(Arc::new(Shared {
             registry: Registry::new(),
             requests,

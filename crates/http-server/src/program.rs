@@ -20,7 +20,7 @@ pub const VERSION: &str = match option_env!("DOMPET_VERSION") {
     None => env!("CARGO_PKG_VERSION"),
 };
 
-/// What a program is called, and which port it has unless told otherwise.
+/// The name of a program, and the port that it has unless told otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
     /// The service's name, such as `wallet-service`.
@@ -51,7 +51,7 @@ enum Command<C: Args, M: Args> {
     Healthcheck(ListenConfig),
 }
 
-/// Where a service listens.
+/// The address that a service listens on.
 #[derive(Args, Debug)]
 pub struct ListenConfig {
     /// The address to listen on

@@ -94,10 +94,13 @@ impl RetryCounters {
     pub fn new() -> prometheus::Result<RetryCounters> {
         let counter = |name, help| IntCounterVec::new(Opts::new(name, help), &["upstream"]);
         Ok(RetryCounters {
-            retries: counter("client_retries_total", "Calls that were made again.")?,
+            retries: counter(
+                "client_retries_total",
+                "Calls that were repeated, by the service that was called.",
+            )?,
             budget_exhausted: counter(
                 "client_retry_budget_exhausted_total",
-                "Calls that were not made again because too many others were.",
+                "Calls that were not repeated because the retry budget was used up, by the service that was called.",
             )?,
         })
     }

@@ -1,4 +1,4 @@
-//! Which database a service is told to use.
+//! The settings of a service's database.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -12,7 +12,7 @@ const WAIT_S: u64 = 60;
 /// As long as PostgreSQL lets a name be.
 const SCHEMA_BYTES_MAX: usize = 63;
 
-/// Which database.
+/// The database, and how it is reached.
 #[derive(Clone, clap::Args)]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host/database` or `sqlite://path/to/file.db`
@@ -32,7 +32,7 @@ pub struct DatabaseConfig {
     /// Seconds that `migrate` waits for a PostgreSQL that is not there yet
     #[arg(long = "database-wait", env = "DATABASE_WAIT", default_value_t = WAIT_S, value_parser = settings::whole_seconds)]
     pub wait_s: u64,
-    /// Whether a file is opened to be read only: it must be there, and nothing is made beside it
+    /// True if a file is opened to be read only: it must be there, and nothing is made beside it
     #[arg(skip)]
     pub read_only: bool,
 }
@@ -68,7 +68,7 @@ impl DatabaseConfig {
         self
     }
 
-    /// How long a migration waits for the server.
+    /// The time that a migration waits for the server.
     pub(crate) fn wait(&self) -> Duration {
         Duration::from_secs(self.wait_s)
     }

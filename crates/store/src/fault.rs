@@ -28,7 +28,7 @@ pub enum Fault {
     Unfit,
     /// It does not take a value of this one request; others are not concerned.
     Value,
-    /// What should not happen.
+    /// A fault that should not happen.
     Other,
 }
 

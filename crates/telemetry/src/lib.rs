@@ -38,16 +38,16 @@ pub enum LogFormat {
     Text,
 }
 
-/// What is logged and where spans go.
+/// The settings of logs and traces.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TelemetryConfig {
-    /// What is logged: a level (off, error, warn, info, debug, trace), or a list such as `info,wallet=debug`
+    /// The lines that are logged: a level (off, error, warn, info, debug, trace), or a list such as `info,wallet=debug`
     #[arg(long, env = "LOG_LEVEL", default_value = "info", value_parser = levels::parse)]
     pub log_level: String,
     /// `json` or `text`; without it text at a terminal and JSON elsewhere
     #[arg(long, env = "LOG_FORMAT", ignore_case = true)]
     pub log_format: Option<LogFormat>,
-    /// Where spans go, as OTLP over HTTP with protobuf (`http://collector:4318`); without it nothing is exported
+    /// The collector of spans, by OTLP over HTTP with protobuf (`http://collector:4318`); without it nothing is exported
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = endpoint)]
     pub otlp_endpoint: Option<String>,
     /// The share of new traces that is recorded, from 0 to 1; a caller's decision is kept
@@ -63,7 +63,7 @@ impl settings::Settings for TelemetryConfig {
     }
 }
 
-/// Where a collector is. The path of traces may be on it, as in the variable for traces alone.
+/// The address of a collector. The path of traces may be on it, as in the variable for traces alone.
 fn endpoint(text: &str) -> Result<String, String> {
     let base = text.trim().trim_end_matches('/');
     let base = base.strip_suffix("/v1/traces").unwrap_or(base);

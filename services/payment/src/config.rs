@@ -9,13 +9,13 @@ use store::DatabaseConfig;
 /// The configuration of the payment service. Its `Debug` shows no secret.
 #[derive(Clone, clap::Args)]
 pub struct Config {
-    /// Where the read model of payments is kept.
+    /// The database of the read model of payments.
     #[command(flatten)]
     pub database: DatabaseConfig,
     /// The key that services prove themselves with.
     #[command(flatten)]
     pub keys: ServiceKeyConfig,
-    /// Where the wallet service is
+    /// The address of the wallet service
     #[arg(
         long,
         env = "WALLET_SERVICE_URL",
@@ -23,7 +23,7 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub wallet_service_url: String,
-    /// Where the user service is
+    /// The address of the user service
     #[arg(
         long,
         env = "USER_SERVICE_URL",
@@ -31,7 +31,7 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub user_service_url: String,
-    /// Where the user service is in the same process, its verifier: what it ends is then refused here at once, and nothing has to be
+    /// The verifier of a user service in the same process: what it ends is then refused here at once, and nothing has to be
     /// followed.
     #[arg(skip)]
     pub verifier: Option<Verifier>,

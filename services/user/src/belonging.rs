@@ -99,7 +99,7 @@ pub fn judge(own: &Own, there: &Standing, demo_data: bool) -> Result<(), Foreign
     Err(Foreign::Empty { known })
 }
 
-/// How many demo users there are.
+/// The number of demo users.
 const DEMO_USERS: i64 = 3;
 
 #[derive(Clone, Copy, Debug)]

@@ -57,7 +57,7 @@ impl Closures {
         )?;
         let oldest = IntGauge::new(
             "closures_oldest_seconds",
-            "How long the one that waits longest has waited.",
+            "Seconds that the oldest closure in the outbox has waited for the ledger.",
         )?;
         metrics.register(pending.clone())?;
         metrics.register(oldest.clone())?;

@@ -12,13 +12,13 @@ use crate::start::Admin;
 /// The configuration of the user service. Its `Debug` shows no secret.
 #[derive(Clone, clap::Args)]
 pub struct Config {
-    /// Where users are kept.
+    /// The users' database.
     #[command(flatten)]
     pub database: DatabaseConfig,
     /// The secrets that tokens are signed with.
     #[command(flatten)]
     pub keys: ServiceKeyConfig,
-    /// Where the wallet service is
+    /// The address of the wallet service
     #[arg(
         long,
         env = "WALLET_SERVICE_URL",

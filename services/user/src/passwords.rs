@@ -66,7 +66,7 @@ impl Passwords {
             duration: Histogram::with_opts(
                 HistogramOpts::new(
                     "password_hash_duration_seconds",
-                    "How long hashing one password took, without the wait before.",
+                    "Duration of hashing one password, without the wait before.",
                 )
                 .buckets(DURATION_BUCKETS_S.to_vec()),
             )?,

@@ -1,4 +1,4 @@
-//! What has to be there before the first request: the ledger that the users belong to, the demo users, the first administrator.
+//! The conditions of the first request: the ledger that the users belong to, the demo users, the first administrator.
 //!
 //! Each step may be repeated, and done by several replicas at once. While the database is away or not migrated it is tried
 //! again, and the service is not ready. Nothing is made before the ledger has said that it is the right one.

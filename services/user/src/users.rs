@@ -1,4 +1,4 @@
-//! What can be done with users, in the order in which a user's life goes: register, log in, look, change, delete.
+//! The operations on users, in the order in which a user's life goes: register, log in, look, change, delete.
 
 use std::sync::Arc;
 

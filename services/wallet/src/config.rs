@@ -16,7 +16,7 @@ pub struct Config {
     /// How services prove who they are
     #[command(flatten)]
     pub keys: ServiceKeyConfig,
-    /// Where the user service is
+    /// The address of the user service
     #[arg(
         long,
         env = "USER_SERVICE_URL",
@@ -24,7 +24,7 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub user_service_url: String,
-    /// Whether the demo users' wallets are filled, on an empty ledger
+    /// Fill the demo users' wallets, on an empty ledger
     #[arg(long, env = "DEMO_DATA", default_value = "false", default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
     pub demo_data: bool,
@@ -32,7 +32,7 @@ pub struct Config {
     /// pass their orders on to the one that is. Without it each writes by itself
     #[arg(long, env = "PEER_URL", value_parser = peer_url)]
     pub peer_url: Option<String>,
-    /// Where the user service is in the same process, its verifier: what it ends is then refused here at once, and nothing has to be
+    /// The verifier of a user service in the same process: what it ends is then refused here at once, and nothing has to be
     /// followed.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
