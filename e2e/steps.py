@@ -206,9 +206,9 @@ def audit(cluster):
     if cluster.has("postgresql"):
         must(cluster.sql("wallet", "select sum(balance) from accounts") == "0", "the sum of all balances is not zero")
         must(cluster.sql("wallet", "select count(*) from accounts where id > 0 and balance < 0") == "0", "a wallet is below zero")
-        entries = "(select seq from transfers union all select seq from account_events) entries"
+        entries = "(select seq from postings union all select seq from account_events) entries"
         must(cluster.sql("wallet", f"select max(seq) = count(*) and max(seq) = (select seq from ledger_head) from {entries}") == "t", "the log has a gap")
-        twice = "select count(*) from (select key from transfers group by key having count(*) > 1) twice"
+        twice = "select count(*) from (select key from postings group by key having count(*) > 1) twice"
         must(cluster.sql("wallet", twice) == "0", "a key moved money twice")
         say(f"the ledger's rows add up: {cluster.sql('wallet', 'select seq from ledger_head')} entries")
     if cluster.options.dompet and cluster.has("postgresql"):

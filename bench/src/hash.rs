@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use ledger::domain::chain::Parts;
-use ledger::domain::{Account, Books, Draft, Head, money_in, money_out};
-use ledger_api::{Operation, Order, Uuid, WalletStatus};
+use ledger::domain::{Account, Books, Draft, Head, system_account};
+use ledger_api::{Order, Role, Uuid, WalletStatus};
 use money::{Amount, Currency};
 use serde_json::json;
 
@@ -21,8 +21,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         status: WalletStatus::Active,
         balance,
     };
-    for id in [money_in(Currency::IDR), money_out(Currency::IDR)] {
-        books.learn_account(account(id, None, 0));
+    for role in Role::ALL {
+        books.learn_account(account(system_account(Currency::IDR, role), None, 0));
     }
     let mut orders = Vec::new();
     for number in 0..ORDERS {
@@ -30,18 +30,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
         books.learn_account(account(id, Some(id), 1_000_000));
         orders.push(Order {
             key: Uuid::from_u128(u128::from(number)),
-            operation: Operation::Pay {
-                wallet_id: id,
-                user_id: id,
-                merchant: "Tokopedia".to_owned(),
-                amount: Amount::new(1)?,
-            },
+            operation: wallet_api::pay(id, id, "Tokopedia", Amount::new(1)?),
         });
     }
     let (mut whole, mut hashing) = (0.0, 0.0);
     for _ in 0..TIMES {
         let began = Instant::now();
-        let mut draft = Draft::new(&books, 1);
+        let mut draft = Draft::new(&books, &wallet_api::KINDS, 1);
         for order in &orders {
             let decided = draft.decide(order);
             anyhow::ensure!(decided.is_ok(), "refused: {decided:?}");

@@ -42,13 +42,14 @@ pub(crate) async fn open_among(
     let database = Database::open(config).await?;
     database.migrate(config, STEPS).await?;
     let workers = Workers::default();
-    let metrics = LedgerMetrics::register(&Metrics::new()?)?;
+    let metrics = LedgerMetrics::register(&Metrics::new()?, &wallet_api::KINDS)?;
     let mut store = SqlStore::new(database);
     if let Some((url, _)) = &peer {
         store = store.written_by(url);
     }
     let ledger = Ledger::start(
         Arc::new(store),
+        &wallet_api::KINDS,
         Clock::system(),
         Entropy::system(),
         metrics,
@@ -76,13 +77,9 @@ pub(crate) async fn seed(ledger: &Ledger, accounts: i64) -> anyhow::Result<()> {
             })
         });
         expect_accepted(ledger.submit(open.collect()).await?)?;
-        let fill = chunk.iter().map(|id| {
-            order(Operation::TopUp {
-                wallet_id: *id,
-                user_id: *id,
-                amount,
-            })
-        });
+        let fill = chunk
+            .iter()
+            .map(|id| order(wallet_api::top_up(*id, *id, amount)));
         expect_accepted(ledger.submit(fill.collect()).await?)?;
     }
     Ok(())
@@ -183,18 +180,8 @@ async fn call(
     let mut draw = Draw::new(number);
     while !progress.is_over() {
         let operation = match movement(&mut draw, load, accounts) {
-            (from, Some(to)) => Operation::Transfer {
-                from_wallet_id: from,
-                user_id: from,
-                to_user_id: to,
-                amount,
-            },
-            (from, None) => Operation::Pay {
-                wallet_id: from,
-                user_id: from,
-                merchant: "Tokopedia".to_owned(),
-                amount,
-            },
+            (from, Some(to)) => wallet_api::transfer(from, from, to, amount),
+            (from, None) => wallet_api::pay(from, from, "Tokopedia", amount),
         };
         // As random as the digest of a client's key, and as pgbench's.
         let key = Uuid::from_bytes(entropy.bytes16());

@@ -56,7 +56,7 @@ async fn fill(url: &str, transfers: i64, accounts: i64) -> anyhow::Result<()> {
         report::say(&format!("{done} of {transfers} movements are there"));
         let rows = ROWS.min(transfers - done);
         let insert = format!(
-            "insert into ledger.transfers (seq, debit_account, credit_account, amount, debit_balance, credit_balance, at, key, kind)
+            "insert into ledger.postings (seq, debit_account, credit_account, amount, debit_balance, credit_balance, at, key, kind)
              select h.seq + n, n % {accounts} + 1, (n * 7) % {accounts} + 1, 1, 1, 1, h.at, gen_random_uuid(), 3
              from ledger.ledger_head h, generate_series(1, {rows}) n"
         );
@@ -72,9 +72,7 @@ async fn fill(url: &str, transfers: i64, accounts: i64) -> anyhow::Result<()> {
 async fn settle(url: &str) -> anyhow::Result<()> {
     let mut connection = sqlx::PgConnection::connect(url).await?;
     connection.execute("checkpoint").await?;
-    connection
-        .execute("vacuum analyze ledger.transfers")
-        .await?;
+    connection.execute("vacuum analyze ledger.postings").await?;
     connection.execute("vacuum analyze ledger.accounts").await?;
     Ok(())
 }

@@ -6,15 +6,17 @@
 //! that could be the newest at some moment of the call; and no later call saw an older one. With the order of the writes given
 //! by the log, this is linearizability (Herlihy and Wing, 1990), decided in one pass.
 
+mod asked;
 mod verdict;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use ledger::domain;
-use ledger_api::{Event, Operation, Uuid};
+use ledger::domain::LogRow;
+use ledger_api::{Operation, Uuid};
 pub use verdict::{Rule, Verdict, Violation};
 
+use self::asked::{is_what_was_asked, named_wallet, needed};
 use crate::ledger::{Position, Replay};
 use crate::record::{Call, Kind, Moment, Outcome, Shown, Told};
 
@@ -110,19 +112,19 @@ impl Judge<'_> {
         }
     }
 
-    /// Every entry since the run began was asked for, and is what was asked for.
+    /// Everything since the run began was asked for, and is what was asked for.
     fn entries(&mut self, asked: &Asked<'_>, before: Position) {
         let replay = self.replay;
-        for row in replay.rows.iter().skip(before) {
-            let seq = row.entry.seq;
-            let Some(asks) = asked.0.get(&row.key) else {
+        for rows in replay.orders_from(before) {
+            let seq = rows[0].entry.seq;
+            let Some(asks) = asked.0.get(&rows[0].key) else {
                 self.violation(Rule::Invented, format!("entry {seq}: nobody asked for it"));
                 continue;
             };
             if !asks
                 .operations
                 .iter()
-                .any(|operation| domain::matches(operation, &row.entry))
+                .any(|operation| is_what_was_asked(operation, rows))
             {
                 let what = format!(
                     "entry {seq} is not what was asked for: {:?}",
@@ -142,11 +144,11 @@ impl Judge<'_> {
 
     fn span(&mut self, asked: &Asked<'_>, before: Position) -> Span {
         let replay = self.replay;
-        let bounds = replay.rows.iter().enumerate().map(|(index, row)| {
+        let bounds = (0..replay.rows.len()).map(|index| {
             if index < before {
                 return (0, 0);
             }
-            let asks = asked.0.get(&row.key);
+            let asks = asked.0.get(&replay.order_key(index));
             (
                 asks.map_or(0, |asks| asks.first_start),
                 asks.and_then(|asks| asks.first_told).unwrap_or(Moment::MAX),
@@ -178,24 +180,22 @@ impl Judge<'_> {
             let Some((key, operation, outcome)) = call.as_write() else {
                 continue;
             };
-            let position = self.replay.by_key.get(key).copied();
+            let rows = self.replay.order(key);
             match outcome {
                 Outcome::Done(told) => {
                     self.verdict.done += 1;
-                    self.done(operation, *told, position);
+                    self.done(operation, *told, rows);
                 }
                 Outcome::KeyReused => {
                     self.verdict.refused += 1;
-                    let differs = position.is_some_and(|position| {
-                        !domain::matches(operation, &self.replay.rows[position - 1].entry)
-                    });
+                    let differs = rows.is_some_and(|rows| !is_what_was_asked(operation, rows));
                     let was_asked = asked
                         .0
                         .get(key)
                         .is_some_and(|asks| asks.first_start < call.end);
                     if !differs || !was_asked {
                         let what = format!(
-                            "{operation:?}: the key was called another's, and is not (entry {position:?})"
+                            "{operation:?}: the key was called another's, and is not ({rows:?})"
                         );
                         self.violation(Rule::Refusal, what);
                     }
@@ -203,33 +203,29 @@ impl Judge<'_> {
                 Outcome::Insufficient => self.verdict.refused += 1,
                 Outcome::Unknown => {
                     self.verdict.unknown += 1;
-                    self.verdict.unknown_but_done += usize::from(position.is_some());
+                    self.verdict.unknown_but_done += usize::from(rows.is_some());
                 }
             }
         }
     }
 
-    fn done(&mut self, operation: &Operation, told: Told, position: Option<Position>) {
-        let Some(position) = position else {
+    fn done(&mut self, operation: &Operation, told: Told, rows: Option<&[LogRow]>) {
+        let Some(rows) = rows else {
             let what = format!("{operation:?} was answered as done, and is not in the ledger");
             return self.violation(Rule::Lost, what);
         };
-        let entry = &self.replay.rows[position - 1].entry;
-        let is_as_told = match &entry.event {
-            Event::Transfer(transfer) => {
-                let own = if matches!(operation, Operation::TopUp { .. }) {
-                    transfer.credit
-                } else {
-                    transfer.debit
-                };
-                told.balance.is_none_or(|balance| balance == own.balance)
-                    && (told.payment_id.is_none() || told.payment_id == transfer.payment_id)
-            }
-            _ => true,
-        };
-        if !is_as_told || !domain::matches(operation, entry) {
+        let own = named_wallet(operation);
+        let postings = || rows.iter().filter_map(|row| row.entry.event.as_posting());
+        let mut legs = postings().flat_map(|posting| [posting.debit, posting.credit]);
+        let balance = legs.rfind(|leg| Some(leg.account) == own);
+        let number = postings().find_map(|posting| posting.number);
+        let is_as_told = told
+            .balance
+            .is_none_or(|told| balance.is_some_and(|leg| leg.balance == told))
+            && (told.payment_id.is_none() || told.payment_id == number);
+        if !is_as_told || !is_what_was_asked(operation, rows) {
             let what =
-                format!("{operation:?} was answered with {told:?}, and the ledger has {entry:?}");
+                format!("{operation:?} was answered with {told:?}, and the ledger has {rows:?}");
             self.violation(Rule::Lost, what);
         }
     }
@@ -289,9 +285,10 @@ impl Judge<'_> {
         }
         match &call.kind {
             Kind::Write { operation, .. } => {
-                let (wallet_id, amount) = taken(operation)?;
+                let wallet_id = named_wallet(operation)?;
+                let needed = needed(operation, wallet_id)?;
                 self.replay
-                    .first_balance(wallet_id, range, |balance| balance < amount)
+                    .first_balance(wallet_id, range, |balance| balance < needed)
             }
             Kind::Read { shown, .. } => match shown {
                 Shown::Balance { wallet_id, balance } => {
@@ -326,19 +323,4 @@ fn sees(call: &Call) -> bool {
                 ..
             }
     )
-}
-
-/// The wallet that an operation takes from, and how much.
-fn taken(operation: &Operation) -> Option<(i64, i64)> {
-    match operation {
-        Operation::Pay {
-            wallet_id, amount, ..
-        }
-        | Operation::Transfer {
-            from_wallet_id: wallet_id,
-            amount,
-            ..
-        } => Some((*wallet_id, amount.units())),
-        _ => None,
-    }
 }

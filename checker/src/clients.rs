@@ -141,22 +141,13 @@ impl Client {
                 "POST /wallets/{id}/topup",
                 format!("/wallets/{wallet_id}/topup"),
                 json!({"amount": units}),
-                Operation::TopUp {
-                    wallet_id,
-                    user_id: id,
-                    amount,
-                },
+                wallet_api::top_up(wallet_id, id, amount),
             ),
             3..=6 => (
                 "POST /payments/pay",
                 "/payments/pay".to_owned(),
                 json!({"wallet_id": wallet_id, "merchant": "Tokopedia", "amount": units}),
-                Operation::Pay {
-                    wallet_id,
-                    user_id: id,
-                    merchant: "Tokopedia".to_owned(),
-                    amount,
-                },
+                wallet_api::pay(wallet_id, id, "Tokopedia", amount),
             ),
             _ => {
                 let to_user_id = self.users[(user + 1) % self.users.len()].id;
@@ -164,12 +155,7 @@ impl Client {
                     "POST /payments/transfer",
                     "/payments/transfer".to_owned(),
                     json!({"from_wallet_id": wallet_id, "to_user_id": to_user_id, "amount": units}),
-                    Operation::Transfer {
-                        from_wallet_id: wallet_id,
-                        user_id: id,
-                        to_user_id,
-                        amount,
-                    },
+                    wallet_api::transfer(wallet_id, id, to_user_id, amount),
                 )
             }
         };
@@ -185,14 +171,14 @@ impl Client {
 
     /// The same key with another amount.
     fn altered(&self, mut request: Request) -> Request {
-        let (Operation::TopUp { amount, .. }
-        | Operation::Pay { amount, .. }
-        | Operation::Transfer { amount, .. }) = &mut request.operation
-        else {
+        let Operation::Post(postings) = &mut request.operation else {
             return request;
         };
-        let units = amount.units() + 1;
-        *amount = Amount::new(units).unwrap_or(Amount::MAX);
+        let [posting] = &mut postings[..] else {
+            return request;
+        };
+        let units = posting.amount.units() + 1;
+        posting.amount = Amount::new(units).unwrap_or(Amount::MAX);
         let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         body["amount"] = json!(units);
         request.body = body.to_string();

@@ -3,20 +3,36 @@
 use std::collections::HashMap;
 
 use ledger::domain::LogRow;
-use ledger_api::{Event, Side, Transfer, TransferKind, Uuid};
+use ledger_api::{KindCode, Leg, Posting, Uuid, posting_key};
+use wallet_api::{PAYMENT, TOPUP, TRANSFER};
 
 use crate::record::Totals;
 
 /// A position in the log: after so many entries.
 pub type Position = usize;
 
+/// A figure among a user's totals.
+type Figure = fn(&mut Totals) -> &mut i64;
+
+/// The figures that the API shows, by kind and by whether money came in. What is of another kind is only counted.
+const FIGURES: [(KindCode, bool, Figure); 4] = [
+    (TOPUP.code, true, |totals| &mut totals.topup),
+    (PAYMENT.code, false, |totals| &mut totals.payment),
+    (TRANSFER.code, false, |totals| &mut totals.sent),
+    (TRANSFER.code, true, |totals| &mut totals.received),
+];
+
 /// The log, and what it means at each position.
 #[derive(Debug, Default)]
 pub struct Replay {
     /// The entries. The one at index i makes position i + 1.
     pub rows: Vec<LogRow>,
-    /// Where each key is.
-    pub by_key: HashMap<Uuid, Position>,
+    /// For each entry the one that its order begins with: itself, or of an order with several postings the first. From 0.
+    begins: Vec<usize>,
+    /// Where each order begins, by its key, and how many entries it became.
+    orders: HashMap<Uuid, (usize, usize)>,
+    /// What is left of each posting that can be drawn on or was.
+    remainders: HashMap<i64, i64>,
     balances: HashMap<i64, Steps<i64>>,
     totals: HashMap<i64, Steps<Totals>>,
     transactions: HashMap<i64, Vec<(Position, i64)>>,
@@ -66,33 +82,114 @@ impl Replay {
     /// Replays a log.
     pub fn of(rows: Vec<LogRow>) -> Replay {
         let mut replay = Replay::default();
+        let mut by_key: HashMap<Uuid, Position> = HashMap::new();
         for (index, row) in rows.iter().enumerate() {
             let position = index + 1;
             if usize::try_from(row.entry.seq) != Ok(position) {
                 let seq = row.entry.seq;
                 replay.flaw(position, &format!("its number is {seq}"));
             }
-            if let Some(first) = replay.by_key.insert(row.key, position) {
+            if let Some(first) = by_key.insert(row.key, position) {
                 replay.flaw(position, &format!("its key is that of entry {first}"));
             }
-            if let Event::Transfer(transfer) = &row.entry.event {
-                replay.follow(position, transfer);
+            replay.assign(&rows, index);
+            if let Some(posting) = row.entry.event.as_posting() {
+                replay.follow(position, posting);
+                replay.draw(&rows, index, posting);
             }
         }
         replay.rows = rows;
         replay
     }
 
+    /// What an order of this key became; nothing where there is none.
+    pub fn order(&self, key: &Uuid) -> Option<&[LogRow]> {
+        let (begin, length) = self.orders.get(key)?;
+        self.rows.get(*begin..begin + length)
+    }
+
+    /// The key of the order that the entry at this index belongs to.
+    pub fn order_key(&self, index: usize) -> Uuid {
+        self.rows[self.begins[index]].key
+    }
+
+    /// Every order that begins at this index or later, in the order of the log.
+    pub fn orders_from(&self, index: usize) -> impl Iterator<Item = &[LogRow]> {
+        let begins = self.begins.iter().enumerate().skip(index);
+        let begins = begins.filter(|(index, begin)| index == *begin);
+        begins.filter_map(|(index, _)| self.order(&self.rows[index].key))
+    }
+
+    /// Finds out which order an entry belongs to. The postings of one stand together, all under the number of the first, and their keys
+    /// follow from its key.
+    fn assign(&mut self, rows: &[LogRow], index: usize) {
+        let row = &rows[index];
+        let posting = row.entry.event.as_posting();
+        let group = posting.and_then(|posting| posting.group);
+        let group = group.and_then(|seq| usize::try_from(seq).ok()?.checked_sub(1));
+        match group.filter(|begin| *begin != index) {
+            None => {
+                self.begins.push(index);
+                self.orders.insert(row.key, (index, 1));
+            }
+            Some(begin) => {
+                let key = rows.get(begin).map(|first| first.key);
+                let order = key.and_then(|key| self.orders.get_mut(&key));
+                let is_next = order.is_some_and(|(found, length)| {
+                    let is_next = *found == begin && begin + *length == index;
+                    *length += usize::from(is_next);
+                    is_next
+                });
+                let number = index - begin.min(index);
+                let is_its_key = key.is_some_and(|key| posting_key(key, number) == row.key);
+                self.begins.push(if is_next { begin } else { index });
+                if !is_next || !is_its_key {
+                    let what = format!(
+                        "it says that it belongs to entry {}, and does not",
+                        begin + 1
+                    );
+                    self.flaw(index + 1, &what);
+                }
+            }
+        }
+    }
+
+    /// Nothing is drawn on for more than it moved.
+    fn draw(&mut self, rows: &[LogRow], index: usize, posting: &Posting) {
+        let Some(drawn) = posting.draws_on else {
+            return;
+        };
+        let at = usize::try_from(drawn).ok();
+        let at = at.and_then(|drawn| drawn.checked_sub(1));
+        let earlier = at.and_then(|at| rows[..index].get(at));
+        let Some(earlier) = earlier.and_then(|row| row.entry.event.as_posting()) else {
+            return self.flaw(
+                index + 1,
+                &format!("it draws on {drawn}, which is no posting before it"),
+            );
+        };
+        let all = earlier.amount.units();
+        let rest = self.remainders.entry(drawn).or_insert(all);
+        *rest -= posting.amount.units();
+        if *rest < 0 {
+            let what = format!(
+                "entry {drawn} moved {all}, and with this {} more is drawn",
+                -*rest
+            );
+            self.flaw(index + 1, &what);
+        }
+    }
+
     fn flaw(&mut self, position: Position, what: &str) {
         self.flaws.push(format!("entry {position}: {what}"));
     }
 
-    fn follow(&mut self, position: Position, transfer: &Transfer) {
-        let amount = transfer.amount.units();
-        self.follow_side(position, transfer.debit, -amount);
-        self.follow_side(position, transfer.credit, amount);
-        for side in [transfer.debit, transfer.credit] {
-            let Some(user_id) = side.user_id else {
+    fn follow(&mut self, position: Position, posting: &Posting) {
+        let amount = posting.amount.units();
+        self.follow_leg(position, posting.debit, -amount);
+        self.follow_leg(position, posting.credit, amount);
+        for (leg, is_in) in [(posting.debit, false), (posting.credit, true)] {
+            let Some(user_id) = leg.user_id else {
                 continue;
             };
             // The history's ids count the sides of users.
@@ -105,16 +202,16 @@ impl Replay {
             let steps = self.totals.entry(user_id).or_default();
             let mut totals = steps.last();
             totals.transactions += 1;
-            match (transfer.kind, side == transfer.credit) {
-                (TransferKind::Topup, _) => totals.topup += amount,
-                (TransferKind::Payment, _) => totals.payment += amount,
-                (TransferKind::Transfer, false) => totals.sent += amount,
-                (TransferKind::Transfer, true) => totals.received += amount,
-                (TransferKind::Withdrawal, _) => {}
+            for (kind, direction, figure) in FIGURES {
+                if (posting.kind, is_in) == (kind, direction) {
+                    *figure(&mut totals) += amount;
+                }
             }
             steps.0.push((position, totals));
         }
-        if let (Some(payment_id), Some(user_id)) = (transfer.payment_id, transfer.debit.user_id) {
+        let payment = (posting.kind == PAYMENT.code).then_some(posting);
+        let payment = payment.and_then(|it| Some((it.number?, it.debit.user_id?)));
+        if let Some((payment_id, user_id)) = payment {
             self.payments
                 .entry(user_id)
                 .or_default()
@@ -122,19 +219,19 @@ impl Replay {
         }
     }
 
-    fn follow_side(&mut self, position: Position, side: Side, change: i64) {
-        let steps = self.balances.entry(side.account).or_default();
+    fn follow_leg(&mut self, position: Position, leg: Leg, change: i64) {
+        let steps = self.balances.entry(leg.account).or_default();
         let balance = steps.last() + change;
         steps.0.push((position, balance));
-        if balance != side.balance {
-            let (account, said) = (side.account, side.balance);
+        if balance != leg.balance {
+            let (account, said) = (leg.account, leg.balance);
             self.flaw(
                 position,
                 &format!("account {account} is said to hold {said}, but the movements before add up to {balance}"),
             );
         }
-        if side.user_id.is_some() && balance < 0 {
-            let account = side.account;
+        if leg.user_id.is_some() && balance < 0 {
+            let account = leg.account;
             self.flaw(position, &format!("wallet {account} holds {balance}"));
         }
     }

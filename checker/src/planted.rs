@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger::domain::{Account, Batch, Head, LogRow};
+use ledger::domain::{Account, Batch, Head, LogRow, Remainder};
 use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, StoreError};
 use ledger_api::{Event, Uuid};
 use money::Currency;
@@ -48,7 +48,7 @@ impl Bug {
 
     /// What whoever made this mistake left out of the schema, too.
     pub fn schema(self) -> Option<&'static str> {
-        (self == Bug::KeyCheckedOutside).then_some("drop index wallet.transfers_key")
+        (self == Bug::KeyCheckedOutside).then_some("drop index wallet.postings_key")
     }
 }
 
@@ -148,9 +148,9 @@ impl LedgerStore for Planted {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             for row in &mut rows {
-                if let Event::Transfer(transfer) = &mut row.entry.event {
-                    for side in [&mut transfer.debit, &mut transfer.credit] {
-                        side.balance = *remembered.get(&side.account).unwrap_or(&side.balance);
+                if let Event::Posted(posting) = &mut row.entry.event {
+                    for leg in [&mut posting.debit, &mut posting.credit] {
+                        leg.balance = *remembered.get(&leg.account).unwrap_or(&leg.balance);
                     }
                 }
             }
@@ -178,6 +178,22 @@ impl LedgerStore for Planted {
 
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {
         self.store.find(keys).await
+    }
+
+    async fn remainders(&self, seqs: &[i64]) -> Result<Vec<Remainder>, StoreError> {
+        self.store.remainders(seqs).await
+    }
+
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        self.store.drawn(after, limit).await
+    }
+
+    async fn erased_notes(&self) -> Result<i64, StoreError> {
+        self.store.erased_notes().await
+    }
+
+    async fn erase_note(&self, seq: i64) -> Result<bool, StoreError> {
+        self.store.erase_note(seq).await
     }
 
     async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {

@@ -1,99 +1,112 @@
 //! The judgement alone, on small histories written by hand: for each rule one that keeps it and one that breaks it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::HashMap;
+
 use checker::check::{Rule, check};
 use checker::ledger::Replay;
 use checker::record::{Call, Kind, Outcome, Shown, Told, Totals};
 use ledger::domain::LogRow;
-use ledger_api::{Entry, Event, Operation, Side, Transfer, TransferKind, Uuid};
+use ledger_api::{Entry, Event, KindCode, Leg, Operation, Party, Posting, Role, Uuid, posting_key};
 use money::{Amount, Currency};
 
 const WALLET: i64 = 1;
 const USER: i64 = 7;
+/// A kind that nobody but this test has.
+const REFUND: KindCode = KindCode(70);
 
 fn key(number: u8) -> Uuid {
     Uuid::from_bytes([number; 16])
 }
 
 fn top_up(amount: i64) -> Operation {
-    Operation::TopUp {
-        wallet_id: WALLET,
-        user_id: USER,
-        amount: Amount::new(amount).unwrap(),
-    }
+    wallet_api::top_up(WALLET, USER, Amount::new(amount).unwrap())
 }
 
 fn pay(amount: i64) -> Operation {
-    Operation::Pay {
-        wallet_id: WALLET,
-        user_id: USER,
-        merchant: "Tokopedia".to_owned(),
-        amount: Amount::new(amount).unwrap(),
-    }
+    wallet_api::pay(WALLET, USER, "Tokopedia", Amount::new(amount).unwrap())
 }
 
-/// A log in which each pair of a key and an operation is one entry.
+/// Both at once, or neither.
+fn together(operations: &[Operation]) -> Operation {
+    let postings = operations.iter().flat_map(|operation| match operation {
+        Operation::Post(postings) => postings.clone(),
+        other => panic!("not in these tests: {other:?}"),
+    });
+    Operation::Post(postings.collect())
+}
+
+/// Gives back what the entry `drawn` paid.
+fn refund(amount: i64, drawn: i64) -> Operation {
+    let Operation::Post(mut postings) = top_up(amount) else {
+        unreachable!("a top-up is a posting");
+    };
+    postings[0].kind = REFUND;
+    postings[0].debit = Party::System(Role::Out);
+    postings[0].draws_on = Some(drawn);
+    Operation::Post(postings)
+}
+
+/// A log in which each pair of a key and an operation is one order.
 fn log(operations: &[(u8, Operation)]) -> Vec<LogRow> {
-    let (mut wallet, mut money_in, mut money_out, mut payments) = (0, 0, 0, 0);
-    let rows = operations
-        .iter()
-        .zip(1..)
-        .map(|((number, operation), seq)| {
-            let own = |balance| Side {
-                account: WALLET,
-                user_id: Some(USER),
-                balance,
-            };
-            let system = |account, balance| Side {
-                account,
-                user_id: None,
-                balance,
-            };
-            let (kind, amount, debit, credit, payment_id, description) = match operation {
-                Operation::TopUp { amount, .. } => {
-                    wallet += amount.units();
-                    money_in -= amount.units();
-                    let sides = (system(-1, money_in), own(wallet));
-                    (TransferKind::Topup, *amount, sides.0, sides.1, None, None)
+    let mut balances: HashMap<i64, i64> = HashMap::new();
+    let (mut rows, mut payments) = (Vec::new(), 0);
+    for (number, operation) in operations {
+        let Operation::Post(postings) = operation else {
+            panic!("not in these tests: {operation:?}");
+        };
+        let first = i64::try_from(rows.len()).unwrap() + 1;
+        for (index, asked) in postings.iter().enumerate() {
+            let mut leg = |party: Party, change: i64| {
+                let (account, user_id) = match party {
+                    Party::Wallet(id) => (id, Some(USER)),
+                    Party::System(role) => (-role.code(), None),
+                    Party::WalletOf(_) => panic!("not in these tests: {party:?}"),
+                };
+                let balance = balances.entry(account).or_default();
+                *balance += change;
+                Leg {
+                    account,
+                    user_id,
+                    balance: *balance,
                 }
-                Operation::Pay {
-                    amount, merchant, ..
-                } => {
-                    wallet -= amount.units();
-                    money_out += amount.units();
-                    payments += 1;
-                    let sides = (own(wallet), system(-2, money_out));
-                    let merchant = Some(merchant.clone());
-                    (
-                        TransferKind::Payment,
-                        *amount,
-                        sides.0,
-                        sides.1,
-                        Some(payments),
-                        merchant,
-                    )
-                }
-                other => panic!("not in these tests: {other:?}"),
             };
-            let transfer = Transfer {
-                kind,
-                debit,
-                credit,
-                amount,
+            let amount = asked.amount.units();
+            let is_payment = asked.kind == wallet_api::PAYMENT.code;
+            payments += i64::from(is_payment);
+            let posting = Posting {
+                kind: asked.kind,
+                debit: leg(asked.debit, -amount),
+                credit: leg(asked.credit, amount),
+                amount: asked.amount,
                 currency: Currency::IDR,
-                payment_id,
-                description,
+                number: is_payment.then_some(payments),
+                by: asked.by,
+                draws_on: asked.draws_on,
+                group: (postings.len() > 1).then_some(first),
+                expires_at: None,
+                note: asked.note.clone(),
             };
-            LogRow {
-                key: key(*number),
+            let seq = i64::try_from(rows.len()).unwrap() + 1;
+            rows.push(LogRow {
+                key: posting_key(key(*number), index),
                 entry: Entry {
                     seq,
                     at: seq,
-                    event: Event::Transfer(transfer),
+                    event: Event::Posted(posting),
                 },
-            }
-        });
-    rows.collect()
+                erased_note: None,
+            });
+        }
+    }
+    rows
+}
+
+fn posting(row: &mut LogRow) -> &mut Posting {
+    match &mut row.entry.event {
+        Event::Posted(posting) => posting,
+        other => panic!("no posting: {other:?}"),
+    }
 }
 
 fn write(start: u64, end: u64, number: u8, operation: Operation, outcome: Outcome) -> Call {
@@ -194,11 +207,84 @@ fn a_log_that_contradicts_itself_is_found() {
     gap[1].entry.seq = 3;
     assert_broken(Rule::Log, &calls, &gap);
     let mut wrong = whole;
-    if let Event::Transfer(transfer) = &mut wrong[1].entry.event {
-        transfer.debit.balance = 5;
-    }
+    posting(&mut wrong[1]).debit.balance = 5;
     assert_broken(Rule::Log, &calls, &wrong);
     assert_broken(Rule::Log, &[done(0, 10, 2, pay(3))], &log(&[(2, pay(3))]));
+}
+
+#[test]
+fn what_happens_together_is_one_order() {
+    let both = together(&[top_up(5), pay(3)]);
+    let calls = [done(0, 10, 1, both.clone())];
+    let whole = log(&[(1, both.clone())]);
+    assert_explained(&calls, &whole);
+    assert_explained(&[write(0, 10, 1, both.clone(), Outcome::Unknown)], &whole);
+    // Half of it is not it.
+    assert_broken(Rule::Lost, &calls, &[]);
+    let half = check(&calls, &Replay::of(whole[..1].to_vec()), 0);
+    assert!(!half.violations.is_empty());
+    for (index, change) in [
+        (
+            1,
+            (|posting| posting.note = Some("Shopee".to_owned())) as fn(&mut Posting),
+        ),
+        (0, |posting| posting.by = ledger_api::Actor::User(USER + 1)),
+    ] {
+        let mut wrong = whole.clone();
+        change(posting(&mut wrong[index]));
+        let verdict = check(&calls, &Replay::of(wrong), 0);
+        let rules: Vec<Rule> = verdict.violations.iter().map(|it| it.rule).collect();
+        assert_eq!(rules, [Rule::Invented, Rule::Lost]);
+    }
+    // What it takes from the wallet it may bring itself.
+    let poor = |needs: Operation| write(11, 20, 2, needs, Outcome::Insufficient);
+    let refused = [
+        done(0, 10, 1, top_up(5)),
+        poor(together(&[top_up(2), pay(8)])),
+    ];
+    assert_explained(&refused, &log(&[(1, top_up(5))]));
+    let enough = [
+        done(0, 10, 1, top_up(5)),
+        poor(together(&[top_up(3), pay(8)])),
+    ];
+    assert_broken(Rule::Refusal, &enough, &log(&[(1, top_up(5))]));
+
+    // Entries that belong to no order before them.
+    let mut foreign = whole.clone();
+    foreign[1].key = key(9);
+    assert!(!Replay::of(foreign).flaws.is_empty());
+    let mut of_none = whole;
+    posting(&mut of_none[1]).group = Some(7);
+    assert!(!Replay::of(of_none).flaws.is_empty());
+}
+
+#[test]
+fn nothing_is_drawn_twice() {
+    let calls = [
+        done(0, 10, 1, top_up(9)),
+        done(11, 20, 2, pay(6)),
+        done(21, 30, 3, refund(4, 2)),
+        done(31, 40, 4, refund(2, 2)),
+    ];
+    let operations = [
+        (1, top_up(9)),
+        (2, pay(6)),
+        (3, refund(4, 2)),
+        (4, refund(2, 2)),
+    ];
+    assert_explained(&calls, &log(&operations));
+    let more = done(41, 50, 5, refund(1, 2));
+    let (calls, operations) = (
+        [&calls[..], &[more]].concat(),
+        [&operations[..], &[(5, refund(1, 2))]].concat(),
+    );
+    assert_broken(Rule::Log, &calls, &log(&operations));
+    let ahead = [done(0, 10, 1, top_up(9)), done(11, 20, 2, refund(1, 3))];
+    assert_broken(
+        Rule::Log,
+        &ahead,
+        &log(&[(1, top_up(9)), (2, refund(1, 3))]),
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
     File {
         name: "index.html",
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"7cd5c6bb81360bcc\"",
+        etag: "W/\"203a24e2d5fd5966\"",
         plain: include_bytes!("index.html"),
         brotli: Some(include_bytes!("index.html.br")),
         gzip: Some(include_bytes!("index.html.gz")),
@@ -33,12 +33,12 @@
         gzip: Some(include_bytes!("assets/id-DjT5tl8m.js.gz")),
     },
     File {
-        name: "assets/index-60UDHINf.js",
+        name: "assets/index-BpAe9IUd.js",
         content_type: "text/javascript; charset=utf-8",
-        etag: "W/\"bb088aec57738cb3\"",
-        plain: include_bytes!("assets/index-60UDHINf.js"),
-        brotli: Some(include_bytes!("assets/index-60UDHINf.js.br")),
-        gzip: Some(include_bytes!("assets/index-60UDHINf.js.gz")),
+        etag: "W/\"30ead13fe85e9dd3\"",
+        plain: include_bytes!("assets/index-BpAe9IUd.js"),
+        brotli: Some(include_bytes!("assets/index-BpAe9IUd.js.br")),
+        gzip: Some(include_bytes!("assets/index-BpAe9IUd.js.gz")),
     },
     File {
         name: "assets/index-D0Tx0aYJ.css",

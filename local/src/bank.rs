@@ -219,6 +219,7 @@ async fn build(
         demo_data: config.has_demo_data(),
         peer_url: None,
         verifier: verifier.clone(),
+        kinds: &wallet_api::KINDS,
     };
     let transaction = transaction::Config {
         database: home.database("transaction"),
@@ -226,6 +227,7 @@ async fn build(
         user_service_url: user_url.clone(),
         wallet_service_url: wallet_url.clone(),
         verifier: verifier.clone(),
+        kinds: &wallet_api::KINDS,
     };
     let payment = payment::Config {
         database: home.database("payment"),

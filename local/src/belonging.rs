@@ -116,7 +116,7 @@ pub(crate) async fn findings(
     let followers = [
         (
             "transaction",
-            transaction::position(&home.database("transaction")).await?,
+            transaction::position(&home.database("transaction"), &wallet_api::KINDS).await?,
         ),
         (
             "payment",

@@ -48,7 +48,7 @@ pub async fn repair(home: &Home, yes: bool, out: &mut (impl Write + Send)) -> an
             }
             "transaction" => {
                 writeln!(out, "  {}", finding.why)?;
-                transaction::rebuild(&database, yes, out).await?;
+                transaction::rebuild(&database, &wallet_api::KINDS, yes, out).await?;
             }
             _ => {
                 writeln!(out, "  {}", finding.why)?;

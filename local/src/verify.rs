@@ -12,6 +12,7 @@ use ledger::receipts;
 use ledger::store::SqlStore;
 use ledger_api::Receipt;
 use store::Database;
+use wallet_api::KINDS;
 
 use self::files::Files;
 use crate::Home;
@@ -37,7 +38,7 @@ pub async fn verify(
         "Auditing the ledger ({}). Ctrl-C stops it; nothing is changed.",
         home.describe()
     )?;
-    let report = ledger::verify::verify(&store, &progress("entries of the ledger"))
+    let report = ledger::verify::verify(&store, &KINDS, &progress("entries of the ledger"))
         .await
         .context("the ledger could not be read")?;
     let mut is_whole = report.is_whole();
@@ -77,6 +78,13 @@ pub async fn verify(
         say(out, "the receipt is one of this ledger", failure.as_deref())?;
     }
     files.ensure_still()?;
+    if report.erased_notes > 0 {
+        let erased = report.erased_notes;
+        writeln!(
+            out,
+            "  note    {erased} texts were erased; the chain of hashes has their hashes in their place"
+        )?;
+    }
     if let Some(hint) = files.hint(is_whole, report.entries) {
         writeln!(out, "  note    {hint}")?;
     }
@@ -129,7 +137,7 @@ async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 3]> 
         Verdict::Differs(flaw)
     } else if home.knows("transaction") {
         let database = home.database("transaction");
-        transaction::verify(&database, &log, &progress("entries in history"))
+        transaction::verify(&database, &KINDS, &log, &progress("entries in history"))
             .await
             .context("history could not be read")?
     } else {

@@ -59,7 +59,7 @@ export const transaction = object({
 });
 const hash = { type: "string", pattern: "^[0-9a-f]{64}$" };
 export const receipt = object({
-  format: word("dompet batch v2"),
+  format: word("dompet batch v3"),
   entry: id,
   leaf: { type: "string", pattern: "^([0-9a-f]{2})+$" },
   index: { type: "integer", minimum: 0 },

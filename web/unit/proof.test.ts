@@ -11,13 +11,14 @@ const numbers = (...values: bigint[]) => {
   return bytes;
 };
 const MICROS = 1_764_057_330_123_456n;
+const NOTHING = -(2n ** 63n);
 const TIME = "2025-11-25T07:55:30.123456Z";
 
 /** A payment of 50000 from wallet 7 to Tokopedia. */
-function leafOf(entry: number): Buffer {
-  const merchant = Buffer.from("Tokopedia");
-  const fields = numbers(BigInt(entry), MICROS, 2n, 7n, -2n, 50_000n, 3n, BigInt(merchant.length));
-  return Buffer.concat([Buffer.alloc(16, 9), fields, merchant]);
+function leafOf(entry: number, kind = 2n): Buffer {
+  const [salt, key] = [Buffer.alloc(16, entry), Buffer.alloc(16, 9)];
+  const fields = numbers(BigInt(entry), MICROS, kind, 7n, -3602n, 50_000n, 3n, 1n, NOTHING, NOTHING, NOTHING);
+  return Buffer.concat([salt, key, fields, sha(salt, Buffer.from("Tokopedia"))]);
 }
 
 function root(leaves: Buffer[]): Buffer {
@@ -34,15 +35,16 @@ function path(leaves: Buffer[], index: number): Buffer[] {
     : [...path(leaves.slice(left), index - left), root(leaves.slice(0, left))];
 }
 
-function receiptOf(size: number, index: number): Receipt {
+function receiptOf(size: number, index: number, kind?: bigint): Receipt {
   const first = 41;
-  const leaves = Array.from({ length: size }, (_, place) => leafOf(first + place));
+  const leaves = Array.from({ length: size }, (_, place) => leafOf(first + place, kind));
   const [before, balances] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
   const ends = numbers(BigInt(first), BigInt(first + size - 1));
   return {
-    format: "dompet batch v2",
+    format: "dompet batch v3",
     entry: first + index,
     leaf: leaves[index]!.toString("hex"),
+    note: "Tokopedia",
     index,
     size,
     path: path(leaves, index).map((hash) => hash.toString("hex")),
@@ -50,7 +52,7 @@ function receiptOf(size: number, index: number): Receipt {
     last_entry: first + size - 1,
     hash_before: before.toString("hex"),
     balances: balances.toString("hex"),
-    hash: sha(Buffer.from("dompet batch v2"), before, ends, root(leaves), balances).toString("hex"),
+    hash: sha(Buffer.from("dompet batch v3"), before, ends, root(leaves), balances).toString("hex"),
   };
 }
 
@@ -81,11 +83,14 @@ it("notices any change to the receipt", async () => {
   const good = receiptOf(6, 3);
   const flip = (text: string) => (text[0] === "0" ? "1" : "0") + text.slice(1);
   const changed: Partial<Receipt>[] = [
-    { format: "dompet batch v1" },
+    { format: "dompet batch v2" },
     { entry: good.entry + 1 },
     { leaf: flip(good.leaf) },
     { leaf: good.leaf + "00" },
     { leaf: "" },
+    { note: "Shopee" },
+    { note: "" },
+    { note: null },
     { index: 2 },
     { size: 7 },
     { path: good.path.slice(1) },
@@ -120,4 +125,19 @@ it("notices that another movement is shown than the one that is proven", async (
     const verdict = await check(receiptOf(3, 1), { ...shown, ...change });
     expect(verdict, JSON.stringify(change)).toEqual({ result: "failed", step: "shown" });
   }
+});
+
+it("accepts a note that was erased only where the page does not show it any more", async () => {
+  const erased = { ...receiptOf(3, 1), note: null };
+  const unnamed = { ...shown, description: "Payment to a merchant" };
+  expect(await check(erased, unnamed)).toEqual({ result: "ok" });
+  expect(await check(erased, shown)).toEqual({ result: "failed", step: "shown" });
+  expect(await check(receiptOf(3, 1), unnamed)).toEqual({ result: "failed", step: "shown" });
+});
+
+it("knows of a type that is newer than the page that it is none of the others", async () => {
+  const newer = { ...shown, type: "refund", description: "Refund of payment 2" };
+  expect(await check(receiptOf(3, 1, 5n), newer)).toEqual({ result: "ok" });
+  expect(await check(receiptOf(3, 1, 2n), newer)).toEqual({ result: "failed", step: "shown" });
+  expect(await check(receiptOf(3, 1, 5n), shown)).toEqual({ result: "failed", step: "shown" });
 });

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use feed_follower::{Behind, Follower, FollowerMetrics, Freshness, Log, Position, ReadModel};
 use http_server::Metrics;
-use ledger_api::{Entry, Event, LogPage, Uuid};
+use ledger_api::{Actor, Entry, Event, LogPage, Uuid};
 use testing::wait_until;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -93,7 +93,10 @@ impl Log for Ledger {
         let entries = entries.map(|seq| Entry {
             seq,
             at: 0,
-            event: Event::UserClosed { user_id: seq },
+            event: Event::UserClosed {
+                user_id: seq,
+                by: Actor::User(seq),
+            },
         });
         let entries: Vec<Entry> = entries.collect();
         Ok(LogPage {

@@ -60,7 +60,7 @@ pub enum Mismatch {
 }
 
 impl Position {
-    /// Whether this is a position in that ledger. What an earlier release did not say is taken as right.
+    /// True if this is a position in that ledger. What an earlier release did not say is taken as right.
     pub fn belongs_to(&self, seen: &Seen<'_>) -> Result<(), Mismatch> {
         if let (Some(mine), Some(theirs)) = (self.ledger, seen.ledger)
             && mine != theirs
@@ -101,7 +101,7 @@ pub struct Standing {
     pub highest_user: i64,
     /// The highest id that a user service has said it gave to somebody; 0 before the first said so.
     pub highest_told: i64,
-    /// Whether it began with demo data.
+    /// True if it began with demo data.
     pub is_demo: bool,
 }
 
@@ -144,7 +144,7 @@ pub struct UserIds {
     pub users: Vec<i64>,
 }
 
-/// How many ids of users one answer has at most.
+/// The number of ids of users one answer has at most.
 pub const USERS_PAGE_MAX: i64 = 10_000;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clock::Clock;
 use http_server::Metrics;
+use ledger_api::Kinds;
 use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,7 @@ const ACCOUNTS_AT_ONCE: usize = 250;
 /// Between two pages of the log's end, and between such accounts, it rests for this multiple of the time that one took.
 const BREATH: u32 = 3;
 
-/// How one kind of check is paced.
+/// The pace of one kind of check.
 struct Pace {
     /// It rests for this multiple of the time that it took,
     times: u32,
@@ -76,7 +77,7 @@ async fn breathe_since(started: Instant) {
     tokio::time::sleep(started.elapsed().saturating_mul(BREATH)).await;
 }
 
-/// What the auditor shows.
+/// The auditor's metrics.
 #[derive(Clone)]
 struct AuditMetrics {
     sum: GaugeVec,
@@ -137,6 +138,7 @@ impl AuditMetrics {
 /// Audits one ledger.
 pub struct Auditor {
     store: Arc<dyn LedgerStore>,
+    kinds: &'static Kinds,
     clock: Clock,
     metrics: AuditMetrics,
     findings: Findings,
@@ -149,16 +151,18 @@ impl Auditor {
     /// An auditor that has seen nothing yet.
     pub fn new(
         store: Arc<dyn LedgerStore>,
+        kinds: &'static Kinds,
         clock: Clock,
         metrics: &Metrics,
     ) -> anyhow::Result<Auditor> {
         Ok(Auditor {
             store,
+            kinds,
             clock,
             metrics: AuditMetrics::register(metrics)?,
             findings: Findings::default(),
             end: None,
-            whole: Walk::from_the_start(),
+            whole: Walk::from_the_start(kinds),
         })
     }
 
@@ -200,10 +204,13 @@ impl Auditor {
         }
     }
 
-    /// What is new since the last time: the log up to its head, and the accounts that were touched.
+    /// Audits what is new since the last time: the log up to its head, and the accounts that were touched.
     pub async fn audit_end(&mut self) -> Result<(), StoreError> {
         let head = self.store.head().await?;
-        let mut walk = self.end.take().unwrap_or_else(|| Walk::from(&head));
+        let mut walk = self
+            .end
+            .take()
+            .unwrap_or_else(|| Walk::from(&head, self.kinds));
         let mut found = Findings::default();
         let result = self.follow(&mut walk, &head, &mut found).await;
         self.metrics.seq.set(walk.seq());
@@ -284,7 +291,7 @@ impl Auditor {
         self.whole.forget();
         self.metrics.whole_seq.set(self.whole.seq());
         if !more || !found.is_empty() {
-            self.whole = Walk::from_the_start();
+            self.whole = Walk::from_the_start(self.kinds);
         }
         self.report(found);
         Ok(())
@@ -295,12 +302,7 @@ impl Auditor {
         for (rule, why) in found.iter() {
             self.metrics.failed.with_label_values(&[rule.id]).set(1);
             if !self.findings.has(rule) {
-                tracing::error!(
-                    check = rule.id,
-                    why,
-                    "THE LEDGER IS NOT WHOLE: {}",
-                    rule.sentence
-                );
+                tracing::error!(check = rule.id, why, "LEDGER CORRUPT: {}", rule.sentence);
             }
         }
         self.findings.add(found);

@@ -23,11 +23,12 @@ pub async fn of(store: &dyn LedgerStore, seq: i64) -> Result<Option<Receipt>, St
     let at = rows.iter().position(|row| row.entry.seq == seq);
     let index = at.ok_or(StoreError::Corrupt("a batch without one of its entries"))?;
     let parts = Parts::of(&hash_before(store, &batch).await?, &batch.blind, &rows);
-    let path = merkle::path(chain::leaves(&rows), index);
+    let path = merkle::path(chain::leaves(&batch.blind, &rows), index);
     Ok(Some(Receipt {
         format: chain::FORMAT_NAME.to_owned(),
         entry: seq,
-        leaf: hex::encode(chain::leaf_bytes(&rows[index])),
+        leaf: hex::encode(chain::leaf_bytes(&batch.blind, &rows[index])),
+        note: (rows[index].entry.event.as_posting()).and_then(|posting| posting.note.clone()),
         index,
         size: rows.len(),
         path: path.iter().map(hex::encode).collect(),
@@ -65,7 +66,7 @@ pub enum Flaw {
     NotInChain,
 }
 
-/// Whether a receipt's own hashes fit together: its entry is in a batch with its hash. Needs no ledger.
+/// Checks that a receipt's own hashes fit together: its entry is in a batch with its hash. Needs no ledger.
 pub fn check(receipt: &Receipt) -> Result<(), Flaw> {
     let hash = |text: &str| -> Result<Hash, Flaw> {
         let mut hash = Hash::default();
@@ -76,17 +77,24 @@ pub fn check(receipt: &Receipt) -> Result<(), Flaw> {
         return Err(Flaw::Malformed);
     }
     let leaf = hex::decode(&receipt.leaf).map_err(|_| Flaw::Malformed)?;
-    // The entry's number is in the leaf, behind the key. Entries are gapless, so the batch's ends say how many leaves there are,
+    // The entry's number is in the leaf, behind the salt and the key. Entries are gapless, so the batch's ends say how many leaves there are,
     // and which one this is; the tree alone does not.
     let (first, last) = (
         i128::from(receipt.first_entry),
         i128::from(receipt.last_entry),
     );
-    if leaf.get(16..24) != Some(&receipt.entry.to_le_bytes()[..])
+    if leaf.get(32..40) != Some(&receipt.entry.to_le_bytes()[..])
         || i128::from(receipt.entry) - first != receipt.index as i128
         || last - first + 1 != receipt.size as i128
     {
         return Err(Flaw::Inconsistent);
+    }
+    // The hash of the note ends the leaf, and the salt begins it.
+    if let Some(note) = &receipt.note {
+        let salt = leaf.first_chunk().ok_or(Flaw::Malformed)?;
+        if !leaf.ends_with(&chain::note_hash(salt, note)) {
+            return Err(Flaw::Inconsistent);
+        }
     }
     let path: Vec<Hash> = receipt
         .path
@@ -110,7 +118,7 @@ pub fn check(receipt: &Receipt) -> Result<(), Flaw> {
     }
 }
 
-/// Whether a receipt is one of this ledger: consistent, and its batch is in the chain with this hash. That the chain itself is
+/// Checks that a receipt is one of this ledger: consistent, and its batch is in the chain with this hash. That the chain itself is
 /// whole is for [`crate::verify`] to say.
 pub async fn check_in(
     store: &dyn LedgerStore,

@@ -1,4 +1,4 @@
-//! What the ledger says of itself to those who follow it: which one it is, and what its log looks like at a position.
+//! The ledger, as it presents itself to its followers: its id, and its log at a position.
 //!
 //! The entry at the position travels with the page after it: the tail in memory mostly has it, so to tell its mark costs one hash.
 
@@ -48,7 +48,7 @@ pub async fn page(
     })
 }
 
-/// Which ledger it is, and how it looks from the entry with this number. A ledger with an order of `demo_key` began with demo data.
+/// The ledger's id, and its log as seen from the entry with this number. A ledger with an order of `demo_key` began with demo data.
 pub async fn standing(
     store: &dyn LedgerStore,
     seq: i64,

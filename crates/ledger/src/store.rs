@@ -1,12 +1,13 @@
-//! Where the ledger is kept. Each method is one whole operation: a transaction never crosses this line.
+//! The ledger's storage. Each method is one whole operation: a transaction never crosses this line.
 //!
-//! What must hold: [`LedgerStore::commit`] appends a batch only where it was decided, all of it or nothing, durable before it
+//! Invariants: [`LedgerStore::commit`] appends a batch only where it was decided, all of it or nothing, durable before it
 //! returns; what the other methods read was committed.
 
-mod codec;
 mod postgres;
+mod rows;
 mod sql;
 mod sqlite;
+mod sums;
 
 use ::store::Fault;
 use money::Currency;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::chain::Blind;
 use crate::domain::merkle::Hash;
-use crate::domain::{Account, Batch, Head, LogRow};
+use crate::domain::{Account, Batch, Head, LogRow, Remainder};
 
 pub use sql::SqlStore;
 
@@ -38,9 +39,15 @@ pub const STEPS: &[store::Step] = &[
         postgres: include_str!("../migrations/postgres/0003_identity.sql"),
         sqlite: include_str!("../migrations/sqlite/0003_identity.sql"),
     },
+    store::Step {
+        version: 4,
+        name: "postings",
+        postgres: include_str!("../migrations/postgres/0004_postings.sql"),
+        sqlite: include_str!("../migrations/sqlite/0004_postings.sql"),
+    },
 ];
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
     /// It is durable.
@@ -51,7 +58,7 @@ pub enum Committed {
     KeyTaken,
 }
 
-/// What cannot be explained by a rule: the database is away, or holds what this program did not write.
+/// A failure that no rule explains: the database is away, or holds what this program did not write.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database failed.
@@ -66,7 +73,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What is wrong with the database, if it is the database.
+    /// The database's fault, if it is the database.
     pub fn fault(&self) -> Option<Fault> {
         match self {
             StoreError::Database(error) => Some(Fault::of(error)),
@@ -74,7 +81,7 @@ impl StoreError {
         }
     }
 
-    /// Whether one of the orders is to blame, and nothing was written.
+    /// True if one of the orders is to blame, and nothing was written.
     pub(crate) fn is_of_an_order(&self) -> bool {
         self.fault() == Some(Fault::Value)
     }
@@ -99,17 +106,17 @@ pub struct BatchRow {
     pub last_seq: i64,
     /// The hash over it and everything before.
     pub hash: Hash,
-    /// What hides its balances in the hash.
+    /// The random bytes that hide its balances and leaves.
     pub blind: Blind,
 }
 
 /// The ledger's storage.
 #[async_trait::async_trait]
 pub trait LedgerStore: Send + Sync {
-    /// Where the log ends.
+    /// The end of the log.
     async fn head(&self) -> Result<Head, StoreError>;
 
-    /// Which ledger it is, and where its log ends.
+    /// The ledger's id, and the number of its newest entry.
     async fn identity(&self) -> Result<(Uuid, i64), StoreError>;
 
     /// The highest id of a user that the ledger knows, and the highest that a user service has told of.
@@ -121,7 +128,7 @@ pub trait LedgerStore: Send + Sync {
     /// Up to `limit` ids of users after `after` who have a wallet or were closed, in order.
     async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError>;
 
-    /// Where the process listens that moved the head last, if it says so.
+    /// The address of the process that moved the head last, if it says so.
     async fn last_writer(&self) -> Result<Option<String>, StoreError>;
 
     /// The accounts with these ids, as far as they exist.
@@ -133,7 +140,7 @@ pub trait LedgerStore: Send + Sync {
     /// Appends the batch, if the log still ends where it was decided.
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError>;
 
-    /// Whether batches can be staged. A store with one writer cannot: it would wait for itself.
+    /// True if batches can be staged. A store with one writer cannot: it would wait for itself.
     fn overlaps(&self) -> bool {
         false
     }
@@ -147,6 +154,19 @@ pub trait LedgerStore: Send + Sync {
     /// Entries with these keys, and where the log ended when they were looked up.
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError>;
 
+    /// The postings with these numbers, as far as they exist, and how much of each was drawn.
+    async fn remainders(&self, seqs: &[i64]) -> Result<Vec<Remainder>, StoreError>;
+
+    /// Up to `limit` postings after `after` that were drawn on or expire: the number, how much was drawn, and by which entry last.
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError>;
+
+    /// The number of notes that were erased.
+    async fn erased_notes(&self) -> Result<i64, StoreError>;
+
+    /// Erases the note of an entry for good, and keeps its hash in its place; `false` where there is none. Read models that copied the
+    /// note, and what writers have in memory, are for the caller to see to.
+    async fn erase_note(&self, seq: i64) -> Result<bool, StoreError>;
+
     /// Up to `limit` entries after `after`, in order and without a gap.
     async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError>;
 
@@ -156,7 +176,7 @@ pub trait LedgerStore: Send + Sync {
     /// These accounts, as far as they exist, and the head at that same moment.
     async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError>;
 
-    /// What the accounts of each currency add up to at one moment, and how many wallets are below zero. They are read a part at a time,
+    /// The sum of the accounts of each currency at one moment, and the number of wallets below zero. They are read a part at a time,
     /// with a rest as long as each took, so that nobody waits behind it.
     async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError>;
 

@@ -5,6 +5,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 mod batches;
+mod draws;
 mod replay;
 mod rules;
 mod walk;
@@ -13,32 +14,34 @@ pub use rules::{ALL, Rule};
 pub(crate) use rules::{Findings, NEGATIVE, SUM};
 pub(crate) use walk::Walk;
 
-use ledger_api::LOG_PAGE_MAX;
+use ledger_api::{Kinds, LOG_PAGE_MAX};
 
 use crate::store::{LedgerStore, StoreError};
 
 /// One invariant, and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What must hold, as a sentence.
+    /// The invariant, as a sentence.
     pub name: &'static str,
     /// The first thing that breaks it.
     pub failure: Option<String>,
 }
 
-/// What an audit saw.
+/// The result of an audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How many entries the log had.
+    /// The number of entries in the log.
     pub entries: i64,
-    /// How many accounts there were.
+    /// The number of accounts.
     pub accounts: usize,
+    /// The number of notes that were erased: the chain has their hashes.
+    pub erased_notes: i64,
     /// Each invariant.
     pub checks: Vec<Check>,
 }
 
 impl Report {
-    /// Whether every invariant holds.
+    /// True if every invariant holds.
     pub fn is_whole(&self) -> bool {
         self.checks.iter().all(|check| check.failure.is_none())
     }
@@ -48,10 +51,14 @@ impl Report {
 pub type Progress<'a> = &'a (dyn Fn(i64, i64) + Sync);
 
 /// Audits the whole ledger. An error means that it could not be read, which is not a verdict.
-pub async fn verify(store: &dyn LedgerStore, progress: Progress<'_>) -> Result<Report, StoreError> {
+pub async fn verify(
+    store: &dyn LedgerStore,
+    kinds: &'static Kinds,
+    progress: Progress<'_>,
+) -> Result<Report, StoreError> {
     let (head, accounts) = store.all_accounts().await?;
     let mut findings = Findings::default();
-    let mut walk = Walk::from_the_start();
+    let mut walk = Walk::from_the_start(kinds);
     while !walk.is_at(head.seq) {
         progress(walk.seq(), head.seq);
         if !walk
@@ -64,10 +71,11 @@ pub async fn verify(store: &dyn LedgerStore, progress: Progress<'_>) -> Result<R
         walk.take_touched();
     }
     progress(head.seq, head.seq);
-    walk.finish(&head, &accounts, &mut findings);
+    walk.finish(store, &head, &accounts, &mut findings).await?;
     Ok(Report {
         entries: head.seq,
         accounts: accounts.len(),
+        erased_notes: store.erased_notes().await?,
         checks: findings.checks(),
     })
 }

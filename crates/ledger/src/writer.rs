@@ -5,17 +5,17 @@
 //! succeeds if the log still ends where the writer knew it to end; answers. If another replica wrote meanwhile, the writer
 //! reads the entries in between and decides again. A key that is there already finds the first answer.
 //!
-//! What must hold: nothing is answered before it is durable; a refusal is only given at a head that was the newest one after
+//! Invariants: nothing is answered before it is durable; a refusal is only given at a head that was the newest one after
 //! the request came.
 //!
-//! Where several processes write, those that are not the last writer pass their orders on to it ([`Peers`]).
+//! If several processes write, those that are not the last writer forward their orders to it ([`Peers`]).
 
-mod decided;
-mod flight;
+mod decisions;
+mod forward;
+mod in_flight;
 mod metrics;
-mod peers;
-mod resolve;
-mod served;
+mod prepare;
+mod requests;
 mod tail;
 mod task;
 
@@ -25,24 +25,24 @@ use std::time::{Duration, Instant};
 
 use clock::{Clock, Entropy};
 use http_server::Workers;
-use ledger_api::{Order, Outcome};
+use ledger_api::{Kinds, Order, Outcome};
 use store::Fault;
 use tokio::sync::{mpsc, oneshot};
 
+pub use forward::Peers;
 pub use metrics::LedgerMetrics;
-pub use peers::Peers;
 
 use crate::domain::LogRow;
 use crate::store::LedgerStore;
-use peers::PassingOn;
-use served::Call;
+use forward::Forwarder;
+use requests::PendingCall;
 use tail::Tail;
 use task::Writer;
 
 /// Calls that may wait for the writer; more are turned away.
 const CALLS_MAX: usize = 8192;
-/// How long the writer tries to reach its database before it gives up on what waits.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time for which the writer tries to reach its database before it gives up on what waits.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why orders have no outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum LedgerError {
 /// Takes orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    queue: mpsc::Sender<Call>,
+    queue: mpsc::Sender<PendingCall>,
     tail: Arc<Tail>,
 }
 
@@ -70,6 +70,7 @@ impl Ledger {
     /// orders on to another process that writes; the store then names this one in what it commits.
     pub fn start(
         store: Arc<dyn LedgerStore>,
+        kinds: &'static Kinds,
         clock: Clock,
         entropy: Entropy,
         metrics: LedgerMetrics,
@@ -78,19 +79,20 @@ impl Ledger {
     ) -> Ledger {
         let (queue, waiting) = mpsc::channel(CALLS_MAX);
         let tail = Arc::<Tail>::default();
-        let (passing_on, returned) = PassingOn::new(peers, metrics.clone());
+        let (forwarder, returned) = Forwarder::new(peers, metrics.clone());
         let writer = Writer {
             store,
+            kinds,
             clock,
             entropy,
             metrics,
             tail: tail.clone(),
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             is_away: false,
-            passing_on,
+            forwarder,
             books: None,
             alone_from: Instant::now(),
-            under_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
         };
         workers.spawn(|stop| writer.run(waiting, returned, stop));
         Ledger { queue, tail }
@@ -99,10 +101,10 @@ impl Ledger {
     /// Carries out orders, one after the other. One outcome for each.
     pub async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Outcome>, LedgerError> {
         let (answer, outcomes) = oneshot::channel();
-        let call = Call {
+        let call = PendingCall {
             orders,
             answer,
-            unclear: false,
+            outcome_unknown: false,
         };
         self.queue
             .try_send(call)

@@ -3,6 +3,7 @@
 
 mod support;
 
+use ledger_api::Operation;
 use store::on_read;
 use store::sqlx;
 use support::{TestBank, accepted, every_bank, pay, top_up, transfer};
@@ -15,6 +16,10 @@ async fn disarm(bank: &TestBank, table: &str) {
             format!("drop trigger {table}_no_update"),
             format!("drop trigger {table}_no_delete"),
         ],
+        _ if table == "postings" => vec![
+            "drop trigger append_only on postings".to_owned(),
+            "drop trigger append_only_but_notes on postings".to_owned(),
+        ],
         _ => vec![format!("drop trigger append_only on {table}")],
     };
     for statement in statements {
@@ -26,7 +31,7 @@ async fn disarm(bank: &TestBank, table: &str) {
 async fn history_is_append_only_by_sql_too() {
     for bank in every_bank().await {
         bank.wallet(1, 100).await;
-        for table in ["transfers", "account_events", "batches"] {
+        for table in ["postings", "account_events", "batches"] {
             let key = if table == "batches" {
                 "last_seq"
             } else {
@@ -72,29 +77,45 @@ async fn the_audit_names_what_was_tampered_with() {
             "where the log leaves it",
         ),
         (
-            "update transfers set amount = amount + 1 where seq = 5",
-            Some("transfers"),
+            "update postings set amount = amount + 1 where seq = 5",
+            Some("postings"),
             "follow from the movements before",
         ),
         (
-            "update transfers set description = 'Shopee' where seq = 5",
-            Some("transfers"),
+            "update postings set note = 'Shopee' where seq = 5",
+            Some("postings"),
             "hash chain",
         ),
         (
-            "update transfers set at = at - 86400000000 where seq = 5",
-            Some("transfers"),
+            "update postings set at = at - 86400000000 where seq = 5",
+            Some("postings"),
             "never goes back",
         ),
         (
-            "delete from transfers where seq = 5",
-            Some("transfers"),
+            "delete from postings where seq = 5",
+            Some("postings"),
             "without gaps",
         ),
         (
-            "update transfers set payment_id = 7 where seq = 5",
-            Some("transfers"),
-            "wallets and payments",
+            "update postings set number = 7 where seq = 5",
+            Some("postings"),
+            "other numbered postings",
+        ),
+        (
+            "update postings set kind = 77 where seq = 5",
+            Some("postings"),
+            "of a known kind",
+        ),
+        (
+            "update postings set by_actor = 7 where seq = 5",
+            Some("postings"),
+            "hash chain",
+        ),
+        // Each currency for itself: what one lacks the other does not make up for.
+        (
+            "update accounts set balance = balance + case when currency = 360 then 1 else -1 end where id in (1, 3)",
+            None,
+            "add up to zero",
         ),
         (
             "delete from batches where last_seq = 3",
@@ -113,6 +134,13 @@ async fn the_audit_names_what_was_tampered_with() {
             let _budi = bank.wallet(2, 1_000).await;
             accepted(bank.submit(pay(ani, 1, 10)).await);
             accepted(bank.submit(transfer(ani, 1, 2, 10)).await);
+            let usd = "USD".parse().unwrap();
+            let open = Operation::OpenWallet {
+                user_id: 1,
+                currency: usd,
+            };
+            accepted(bank.submit(open).await);
+            accepted(bank.submit(top_up(3, 1, 50)).await);
             bank.assert_whole().await;
             if let Some(table) = guarded {
                 disarm(&bank, table).await;

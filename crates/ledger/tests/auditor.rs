@@ -5,7 +5,7 @@ mod support;
 
 use http_server::Metrics;
 use ledger::auditor::Auditor;
-use support::{TestBank, accepted, every_bank, pay, top_up, transfer};
+use support::{KINDS, TestBank, accepted, every_bank, pay, top_up, transfer};
 
 struct Audited {
     auditor: Auditor,
@@ -16,7 +16,8 @@ impl Audited {
     fn over(bank: &TestBank) -> Audited {
         let metrics = Metrics::new().unwrap();
         Audited {
-            auditor: Auditor::new(bank.store.clone(), bank.clock.clone(), &metrics).unwrap(),
+            auditor: Auditor::new(bank.store.clone(), &KINDS, bank.clock.clone(), &metrics)
+                .unwrap(),
             metrics,
         }
     }
@@ -50,8 +51,8 @@ async fn execute(bank: &TestBank, statement: &str) {
 /// Takes the guard away that stops honest people.
 async fn disarm(bank: &TestBank) {
     match bank.backend {
-        "sqlite" => execute(bank, "drop trigger transfers_no_update").await,
-        _ => execute(bank, "drop trigger append_only on transfers").await,
+        "sqlite" => execute(bank, "drop trigger postings_no_update").await,
+        _ => execute(bank, "drop trigger append_only_but_notes on postings").await,
     }
 }
 
@@ -178,7 +179,7 @@ async fn a_change_of_old_rows_is_found_by_the_walk_over_the_whole() {
         disarm(&bank).await;
         execute(
             &bank,
-            "update transfers set description = 'Shopee' where payment_id = 1",
+            "update postings set note = 'Shopee' where number = 1",
         )
         .await;
         audited.auditor.audit_end().await.unwrap();

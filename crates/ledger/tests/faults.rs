@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use ledger::LedgerError;
 use ledger_api::{Order, Outcome};
 use support::faulty::{Fault, faulty};
-use support::{accepted, every_bank, pay, top_up};
+use support::{KINDS, accepted, every_bank, pay, top_up};
 
 #[tokio::test]
 async fn a_commit_that_nobody_heard_of_counts_once() {
@@ -77,9 +77,10 @@ async fn the_logs_time_never_goes_back_although_the_clock_does() {
         let clock = clock::Clock::manual(clock::Timestamp::from_micros(5_000_000));
         let workers = http_server::Workers::default();
         let metrics =
-            ledger::LedgerMetrics::register(&http_server::Metrics::new().unwrap()).unwrap();
+            ledger::LedgerMetrics::register(&http_server::Metrics::new().unwrap(), &KINDS).unwrap();
         let ledger = ledger::Ledger::start(
             bank.store.clone(),
+            &KINDS,
             clock.clone(),
             clock::Entropy::system(),
             metrics,

@@ -4,9 +4,10 @@
 mod support;
 
 use futures_util::future::join_all;
-use ledger_api::{Event, Operation, Order, Outcome, Refusal, WalletStatus};
+use ledger_api::{Actor, Event, Operation, Order, Outcome, Refusal};
 use money::{Amount, Currency};
-use support::{accepted, every_bank, idr, moved, pay, refused, top_up, transfer};
+use support::kinds::{pay_to, withdraw};
+use support::{accepted, every_bank, freeze, moved, pay, refused, top_up, transfer};
 use testing::execute;
 
 #[tokio::test]
@@ -14,18 +15,14 @@ async fn money_comes_in_moves_and_goes_out() {
     for bank in every_bank().await {
         let (ani, budi) = (bank.wallet(1, 1_000).await, bank.wallet(2, 0).await);
         let paid = moved(bank.submit(pay(ani, 1, 300)).await);
-        assert_eq!((paid.payment_id, paid.debit.balance), (Some(1), 700));
+        assert_eq!((paid.number, paid.debit.balance), (Some(1), 700));
         let sent = moved(bank.submit(transfer(ani, 1, 2, 200)).await);
         assert_eq!(
             (sent.debit.balance, sent.credit.balance, sent.credit.user_id),
             (500, 200, Some(2))
         );
-        let deduct = Operation::Deduct {
-            wallet_id: budi,
-            amount: idr(50),
-            description: None,
-        };
-        assert_eq!(moved(bank.submit(deduct).await).debit.balance, 150);
+        let taken = moved(bank.submit(withdraw(budi, 50)).await);
+        assert_eq!(taken.debit.balance, 150);
         assert_eq!(
             (bank.balance(ani).await, bank.balance(budi).await),
             (500, 150)
@@ -43,9 +40,9 @@ async fn an_order_that_the_database_does_not_take_is_refused_alone_and_at_once()
             "postgres" => &[
                 "create function refuse() returns trigger language plpgsql as
                  $$ begin raise exception using errcode = '22P05', message = 'no equivalent in encoding'; end $$",
-                "create trigger refuse before insert on transfers for each row when (new.description like '%bad%') execute function refuse()",
+                "create trigger refuse before insert on postings for each row when (new.note like '%bad%') execute function refuse()",
             ],
-            _ => &["create trigger refuse before insert on transfers when new.description like '%bad%' begin select raise(abort, 'refused'); end"],
+            _ => &["create trigger refuse before insert on postings when new.note like '%bad%' begin select raise(abort, 'refused'); end"],
         };
         for sql in planted {
             execute(&bank.database, sql).await.unwrap();
@@ -53,12 +50,7 @@ async fn an_order_that_the_database_does_not_take_is_refused_alone_and_at_once()
         let merchant = |n: usize| if n % 17 == 3 { "bad" } else { "good" };
         let orders = (0..60).map(|n| Order {
             key: bank.key(),
-            operation: Operation::Pay {
-                wallet_id: ani,
-                user_id: 1,
-                merchant: merchant(n).to_owned(),
-                amount: idr(1),
-            },
+            operation: pay_to(ani, 1, merchant(n), 1),
         });
         let began = std::time::Instant::now();
         let outcomes = bank.ledger.submit(orders.collect()).await.unwrap();
@@ -80,13 +72,7 @@ async fn what_is_refused_leaves_no_trace() {
     for bank in every_bank().await {
         let (ani, _budi) = (bank.wallet(1, 100).await, bank.wallet(2, 0).await);
         let frozen = bank.wallet(3, 100).await;
-        accepted(
-            bank.submit(Operation::SetStatus {
-                wallet_id: frozen,
-                status: WalletStatus::Frozen,
-            })
-            .await,
-        );
+        accepted(bank.submit(freeze(frozen)).await);
         let before = bank.store.head().await.unwrap();
         let max = Amount::MAX.units();
         for (operation, reason) in [
@@ -131,7 +117,7 @@ async fn a_key_has_one_outcome_forever() {
             assert_eq!(
                 repeat,
                 Outcome::Accepted {
-                    entry: first.clone(),
+                    entries: vec![first.clone()],
                     replayed: true
                 }
             );
@@ -257,14 +243,7 @@ async fn a_replica_never_decides_on_what_it_remembers_wrongly() {
             bank.submit(pay(ani, 1, 1)).await,
             refused(Refusal::InsufficientBalance)
         );
-        accepted(
-            replica
-                .submit(Operation::SetStatus {
-                    wallet_id: ani,
-                    status: WalletStatus::Frozen,
-                })
-                .await,
-        );
+        accepted(replica.submit(freeze(ani)).await);
         assert_eq!(
             bank.submit(top_up(ani, 1, 1)).await,
             refused(Refusal::WalletNotActive)
@@ -279,7 +258,10 @@ async fn a_user_who_is_gone_keeps_money_and_history_but_moves_nothing() {
         let (ani, budi) = (bank.wallet(1, 100).await, bank.wallet(2, 100).await);
         let replica = bank.replica().await;
         accepted(replica.submit(transfer(budi, 2, 1, 1)).await);
-        let close = Operation::CloseUser { user_id: 1 };
+        let close = Operation::CloseUser {
+            user_id: 1,
+            by: Actor::User(1),
+        };
         accepted(bank.submit(close.clone()).await);
         accepted(bank.submit(close).await);
         assert_eq!(

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use ledger::store::LedgerStore as _;
-use ledger_api::{Operation, Order, Outcome, Refusal, Uuid, WalletStatus};
+use ledger_api::{Operation, Order, Outcome, Refusal, Uuid};
 use support::faulty::{ALL, Fault, Faulty, over};
-use support::{TestBank, accepted, every_bank, pay, refused, top_up};
+use support::{TestBank, accepted, every_bank, freeze, pay, refused, top_up};
 use testing::wait_until;
 use tokio::task::JoinHandle;
 
@@ -112,11 +112,7 @@ async fn what_was_decided_on_a_batch_that_came_to_nothing_is_decided_again() {
         // It is more than there is without the top-up.
         let spend = held.submit_with_many(pay(ani, 1, 150), budi);
         held.until_staged(1).await;
-        let freeze = Operation::SetStatus {
-            wallet_id: ani,
-            status: WalletStatus::Frozen,
-        };
-        accepted(bank.submit(freeze).await);
+        accepted(bank.submit(freeze(ani)).await);
         held.store.let_through(ALL);
         for order in [top_up, spend] {
             assert_eq!(order.await.unwrap(), refused(Refusal::WalletNotActive));
@@ -165,7 +161,7 @@ async fn a_key_that_is_under_way_is_not_done_twice() {
         assert_eq!(
             again.await.unwrap(),
             Outcome::Accepted {
-                entry,
+                entries: vec![entry],
                 replayed: true
             }
         );

@@ -16,7 +16,7 @@ use ledger::store::SqlStore;
 use ledger::{Ledger, LedgerError, Peers};
 use ledger_api::{Operation, Order, OrdersRequest, OrdersResponse, Outcome, Refusal, SERVICE};
 use money::Currency;
-use support::{TestBank, accepted, every_bank, idr, pay, refused, top_up};
+use support::{TestBank, accepted, every_bank, pay, refused, top_up};
 use testing::{Link, SECRET};
 use tokio::net::TcpListener;
 
@@ -99,7 +99,7 @@ async fn who_meets_another_writer_passes_orders_on_and_both_answer_alike() {
         assert_eq!(
             first.submit_with(key, pay(ani, 1, 1)).await,
             Outcome::Accepted {
-                entry,
+                entries: vec![entry],
                 replayed: true
             }
         );
@@ -169,12 +169,7 @@ async fn a_refusal_is_final_only_where_nobody_else_may_accept() {
         let too_much = || {
             vec![Order {
                 key: bank.key(),
-                operation: Operation::Pay {
-                    wallet_id: ani,
-                    user_id: 1,
-                    merchant: "Tokopedia".to_owned(),
-                    amount: idr(5_000),
-                },
+                operation: pay(ani, 1, 5_000),
             }]
         };
         // The call arrived and its answer did not: the other process may yet accept it.

@@ -2,189 +2,164 @@
 //! invariants hold after each.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::collections::HashMap;
 
-use ledger::domain::{Account, Books, Draft, User, money_in, money_out};
-use ledger_api::{Event, Operation, Order, Refusal, Uuid, WalletStatus};
-use money::{Amount, Currency};
+use ledger::domain::{Account, Batch, Books, Draft, Remainder, User, system_account};
+use ledger_api::{
+    Actor, Event, Holder, NewPosting, Operation, Order, Party, Refusal, Role, Uuid, WalletStatus,
+};
+use money::Currency;
 use proptest::prelude::*;
+use support::kinds::{self, KINDS};
+use support::naive::Naive;
 
-const MAX: i128 = 9_007_199_254_740_991;
 const USERS: i64 = 4;
 
-/// Balances as anybody would keep them: a map, with numbers that cannot overflow.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Naive {
-    wallets: HashMap<i64, (i64, i128, WalletStatus)>,
-    outside: i128,
-    closed: Vec<i64>,
-}
-
-impl Naive {
-    fn own(&self, id: i64, user: i64) -> Result<i128, Refusal> {
-        let (owner, balance, status) = self.wallets.get(&id).ok_or(Refusal::WalletNotFound)?;
-        match (*owner == user, status) {
-            (false, _) => Err(Refusal::NotOwner),
-            (true, WalletStatus::Active) => Ok(*balance),
-            (true, _) => Err(Refusal::WalletNotActive),
-        }
-    }
-
-    fn take(&mut self, id: i64, amount: i128) {
-        self.wallets.get_mut(&id).unwrap().1 -= amount;
-    }
-
-    fn decide(&mut self, operation: &Operation) -> Result<(), Refusal> {
-        match operation {
-            Operation::TopUp {
-                wallet_id,
-                user_id,
-                amount,
-            } => {
-                let (balance, amount) =
-                    (self.own(*wallet_id, *user_id)?, i128::from(amount.units()));
-                if self.outside - amount < i128::from(i64::MIN) {
-                    return Err(Refusal::LedgerLimit);
-                }
-                if balance + amount > MAX {
-                    return Err(Refusal::BalanceLimit);
-                }
-                self.outside -= amount;
-                self.take(*wallet_id, -amount);
-            }
-            Operation::Pay {
-                wallet_id,
-                user_id,
-                amount,
-                ..
-            } => {
-                let (balance, amount) =
-                    (self.own(*wallet_id, *user_id)?, i128::from(amount.units()));
-                if balance < amount {
-                    return Err(Refusal::InsufficientBalance);
-                }
-                self.outside += amount;
-                self.take(*wallet_id, amount);
-            }
-            Operation::Transfer {
-                from_wallet_id,
-                user_id,
-                to_user_id,
-                amount,
-            } => {
-                let (balance, amount) = (
-                    self.own(*from_wallet_id, *user_id)?,
-                    i128::from(amount.units()),
-                );
-                let found = self
-                    .wallets
-                    .iter()
-                    .find(|(_, wallet)| wallet.0 == *to_user_id);
-                let (to, (_, held, status)) = found
-                    .map(|(id, wallet)| (*id, *wallet))
-                    .ok_or(Refusal::DestinationNotFound)?;
-                if status != WalletStatus::Active {
-                    return Err(Refusal::DestinationNotActive);
-                }
-                if to == *from_wallet_id {
-                    return Err(Refusal::SameWallet);
-                }
-                if balance < amount {
-                    return Err(Refusal::InsufficientBalance);
-                }
-                if held + amount > MAX {
-                    return Err(Refusal::BalanceLimit);
-                }
-                self.take(*from_wallet_id, amount);
-                self.take(to, -amount);
-            }
-            Operation::OpenWallet { user_id, .. } => {
-                if self.closed.contains(user_id) {
-                    return Err(Refusal::UserClosed);
-                }
-                if self.wallets.values().any(|wallet| wallet.0 == *user_id) {
-                    return Err(Refusal::WalletExists);
-                }
-                let id = i64::try_from(self.wallets.len()).unwrap() + 1;
-                self.wallets.insert(id, (*user_id, 0, WalletStatus::Active));
-            }
-            Operation::SetStatus { wallet_id, status } => {
-                let wallet = self
-                    .wallets
-                    .get_mut(wallet_id)
-                    .ok_or(Refusal::WalletNotFound)?;
-                if wallet.2 == WalletStatus::Closed {
-                    return Err(Refusal::WalletNotActive);
-                }
-                wallet.2 = *status;
-            }
-            Operation::CloseUser { user_id } => {
-                self.closed.push(*user_id);
-                for wallet in self
-                    .wallets
-                    .values_mut()
-                    .filter(|wallet| wallet.0 == *user_id)
-                {
-                    wallet.2 = WalletStatus::Closed;
-                }
-            }
-            Operation::Deduct { .. } => unreachable!("not drawn"),
-        }
-        Ok(())
-    }
-}
-
-fn amount() -> impl Strategy<Value = Amount> {
+fn amount() -> impl Strategy<Value = i64> {
     prop_oneof![6 => 1_i64..1_000, 1 => Just(9_007_199_254_740_991), 1 => Just(9_007_199_254_740_000)]
-        .prop_map(|units| Amount::new(units).unwrap())
+}
+
+fn currency() -> impl Strategy<Value = Currency> {
+    prop_oneof![3 => Just(Currency::IDR), 1 => Just(usd())]
+}
+
+fn usd() -> Currency {
+    "USD".parse().unwrap()
+}
+
+/// A posting of any kind. Most are such that the table allows them and the user owns the wallet.
+fn posting() -> impl Strategy<Value = NewPosting> {
+    let kind = (0..KINDS.all().len()).prop_map(|index| KINDS.all()[index]);
+    let ids = (1..=2 * USERS, 1..=USERS, 1..=USERS, 1_i64..40);
+    let rare = (0..20_u8, 0..20_u8);
+    (kind, ids, amount(), rare, 1..4_u32).prop_map(|(kind, ids, amount, rare, seconds)| {
+        let (wallet, owner, other, drawn) = ids;
+        let party = |holder: Holder, is_debit: bool| match holder {
+            Holder::System(role) => Party::System(role),
+            Holder::Wallet if is_debit || kind.debit != Holder::Wallet => Party::Wallet(wallet),
+            Holder::Wallet if rare.1 < 5 => Party::Wallet(other + 2),
+            Holder::Wallet => Party::WalletOf(other),
+        };
+        let is_odd = rare.0 == 0;
+        NewPosting {
+            draws_on: (kind.draws.is_some() != is_odd).then_some(drawn),
+            expires_in: (kind.expires && rare.1 < 15).then_some(seconds),
+            ..kinds::posting(
+                kind,
+                if rare.1 == 0 {
+                    Party::System(Role::Fees)
+                } else {
+                    party(kind.debit, true)
+                },
+                party(kind.credit, false),
+                amount,
+                // In the beginning user n has the wallets n and n + 3.
+                if rare.0 < 3 {
+                    Actor::User(owner)
+                } else if rare.0 < 12 {
+                    Actor::User((wallet - 1) % (USERS - 1) + 1)
+                } else {
+                    kinds::SERVICE
+                },
+            )
+        }
+    })
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     let id = || 1..=USERS;
+    let wallet = || 1..=2 * USERS;
     prop_oneof![
-        4 => (id(), id(), amount()).prop_map(|(wallet_id, user_id, amount)| Operation::TopUp { wallet_id, user_id, amount }),
-        4 => (id(), amount()).prop_map(|(id, amount)| Operation::TopUp { wallet_id: id, user_id: id, amount }),
-        4 => (id(), id(), amount()).prop_map(|(wallet_id, user_id, amount)| {
-            Operation::Pay { wallet_id, user_id, merchant: "Shop".to_owned(), amount }
-        }),
-        8 => (id(), id(), amount()).prop_map(|(id, to_user_id, amount)| {
-            Operation::Transfer { from_wallet_id: id, user_id: id, to_user_id, amount }
-        }),
-        2 => id().prop_map(|user_id| Operation::OpenWallet { user_id, currency: Currency::IDR }),
-        1 => (id(), any::<bool>()).prop_map(|(wallet_id, frozen)| Operation::SetStatus {
+        6 => (wallet(), amount()).prop_map(|(id, amount)| kinds::top_up(id, (id - 1) % (USERS - 1) + 1, amount)),
+        4 => (wallet(), id(), amount()).prop_map(|(id, to, amount)| kinds::transfer(id, (id - 1) % (USERS - 1) + 1, to, amount)),
+        12 => posting().prop_map(Operation::from),
+        4 => prop::collection::vec(posting(), 0..5).prop_map(Operation::Post),
+        2 => (id(), currency()).prop_map(|(user_id, currency)| Operation::OpenWallet { user_id, currency }),
+        1 => (wallet(), any::<bool>()).prop_map(|(wallet_id, frozen)| Operation::SetStatus {
             wallet_id,
             status: if frozen { WalletStatus::Frozen } else { WalletStatus::Active },
+            by: Actor::User(support::ADMIN),
         }),
-        1 => id().prop_map(|user_id| Operation::CloseUser { user_id }),
+        1 => id().prop_map(|user_id| Operation::CloseUser { user_id, by: Actor::User(user_id) }),
     ]
 }
 
-fn order(number: usize, operation: &Operation) -> Order {
+fn order(number: usize, operation: Operation) -> Order {
     Order {
         key: Uuid::from_u128(number as u128),
-        operation: operation.clone(),
+        operation,
     }
 }
 
-/// Books that know everybody, with a wallet for each user but the last.
+/// Books that know everybody, with two wallets for each user but the last.
 fn begin() -> (Books, Naive) {
     let (mut books, mut naive) = (Books::default(), Naive::default());
     for user in 1..=USERS {
         books.learn_user(user, User::default());
     }
-    let mut draft = Draft::new(&books, 0);
-    for user_id in 1..USERS {
-        let operation = Operation::OpenWallet {
-            user_id,
-            currency: Currency::IDR,
-        };
-        draft.decide(&order(0, &operation)).unwrap();
-        naive.decide(&operation).unwrap();
+    let mut draft = Draft::new(&books, &KINDS, 0);
+    for currency in [Currency::IDR, usd()] {
+        for user_id in 1..USERS {
+            let operation = Operation::OpenWallet { user_id, currency };
+            naive.decide(&operation, 0, 0).unwrap();
+            draft.decide(&order(0, operation)).unwrap();
+        }
     }
     let batch = draft.finish([7; 16]).unwrap();
     books.merge(&batch);
     (books, naive)
 }
+
+/// These operations, with those that draw aimed at what is there to be drawn on.
+fn aim(naive: &Naive, operations: &[Operation]) -> Vec<Operation> {
+    let committed = naive.seq();
+    let mut operations = operations.to_vec();
+    for operation in &mut operations {
+        if let Operation::Post(postings) = operation {
+            let all = postings.iter_mut();
+            all.for_each(|posting| naive.aim(posting, committed));
+        }
+    }
+    operations
+}
+
+/// Looks up what these operations draw on, as a writer does before it decides them.
+fn look_up(books: &mut Books, posted: &HashMap<i64, Remainder>, operations: &[Operation]) {
+    for operation in operations {
+        if let Operation::Post(postings) = operation {
+            for seq in postings.iter().filter_map(|posting| posting.draws_on) {
+                if let (None, Some(remainder)) = (books.remainder(seq), posted.get(&seq)) {
+                    books.learn_remainder(remainder.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What a store would find of the postings in a batch.
+fn note_posted(posted: &mut HashMap<i64, Remainder>, batch: &Batch) {
+    for row in &batch.rows {
+        if let Event::Posted(posting) = &row.entry.event {
+            let remainder = Remainder {
+                seq: row.entry.seq,
+                kind: posting.kind,
+                debit: posting.debit.account,
+                credit: posting.credit.account,
+                currency: posting.currency,
+                amount: posting.amount.units(),
+                used: 0,
+                last_draw: 0,
+                expires_at: posting.expires_at,
+            };
+            posted.insert(row.entry.seq, remainder);
+        }
+    }
+    posted.extend(batch.remainders.iter().map(|(seq, r)| (*seq, r.clone())));
+}
+
+const SECOND: i64 = 1_000_000;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
@@ -192,16 +167,19 @@ proptest! {
     #[test]
     fn the_rules_are_those_of_the_naive_model(operations in prop::collection::vec(operation(), 1..120), batch_size in 1_usize..20) {
         let (mut books, mut naive) = begin();
-        let mut balances: HashMap<i64, i64> = HashMap::new();
-        for (number, batch) in operations.chunks(batch_size).enumerate() {
+        let mut posted = HashMap::new();
+        let mut balances: HashMap<i64, (Currency, i64)> = HashMap::new();
+        for (number, batch) in (0_i64..).zip(operations.chunks(batch_size)) {
             let before = books.head.clone();
-            let mut draft = Draft::new(&books, i64::try_from(number).unwrap());
+            let batch = &aim(&naive, batch);
+            look_up(&mut books, &posted, batch);
+            let mut draft = Draft::new(&books, &KINDS, number * SECOND);
             let mut accepted = 0;
             for (index, operation) in batch.iter().enumerate() {
-                let expected = naive.decide(operation);
-                let decided = draft.decide(&order(index, operation)).map(drop);
+                let expected = naive.decide(operation, before.seq, number * SECOND);
+                let decided = draft.decide(&order(index, operation.clone())).map(|rows| rows.len());
                 prop_assert_eq!(decided, expected, "{:?}", operation);
-                accepted += usize::from(expected.is_ok());
+                accepted += expected.unwrap_or(0);
             }
             let Some(batch) = draft.finish([7; 16]) else {
                 prop_assert_eq!(accepted, 0);
@@ -212,22 +190,31 @@ proptest! {
             for row in &batch.rows {
                 seq += 1;
                 prop_assert_eq!(row.entry.seq, seq);
-                if let Event::Transfer(transfer) = &row.entry.event {
-                    for (side, change) in [(transfer.debit, -transfer.amount.units()), (transfer.credit, transfer.amount.units())] {
-                        let balance = balances.entry(side.account).or_default();
+                if let Event::Posted(posting) = &row.entry.event {
+                    let amount = posting.amount.units();
+                    for (leg, change) in [(posting.debit, -amount), (posting.credit, amount)] {
+                        let (of, balance) = balances.entry(leg.account).or_insert((posting.currency, 0));
                         *balance += change;
-                        prop_assert_eq!(*balance, side.balance);
+                        prop_assert_eq!((*of, *balance), (posting.currency, leg.balance));
                     }
                 }
             }
-            prop_assert_eq!(balances.values().map(|balance| i128::from(*balance)).sum::<i128>(), 0);
+            for currency in [Currency::IDR, usd()] {
+                let of_currency = balances.values().filter(|(of, _)| *of == currency);
+                prop_assert_eq!(of_currency.map(|(_, balance)| i128::from(*balance)).sum::<i128>(), 0);
+            }
             prop_assert!(batch.head.hash != before.hash);
+            note_posted(&mut posted, &batch);
             books.merge(&batch);
             prop_assert_eq!(books.head.seq, seq);
         }
-        for (id, (_, balance, _)) in &naive.wallets {
-            prop_assert_eq!(i128::from(balances.get(id).copied().unwrap_or_default()), *balance);
-            prop_assert!(*balance >= 0);
+        for (account, expected) in naive.balances() {
+            prop_assert_eq!(i128::from(balances.get(&account).map_or(0, |(_, balance)| *balance)), expected);
+            prop_assert!(account < 0 || expected >= 0);
+        }
+        for (seq, used) in naive.used() {
+            prop_assert_eq!(posted[&seq].used, used);
+            prop_assert!(used <= posted[&seq].amount);
         }
     }
 
@@ -235,21 +222,40 @@ proptest! {
     fn a_draft_that_is_dropped_leaves_no_trace(operations in prop::collection::vec(operation(), 1..40)) {
         let (books, _) = begin();
         let decide_all = || {
-            let mut draft = Draft::new(&books, 7);
-            let outcomes: Vec<_> = operations.iter().enumerate().map(|(n, o)| draft.decide(&order(n, o)).cloned()).collect();
+            let mut draft = Draft::new(&books, &KINDS, 7);
+            let outcomes: Vec<_> = operations.iter().enumerate().map(|(n, o)| draft.decide(&order(n, o.clone()))).collect();
             (outcomes, draft.finish([7; 16]).map(|batch| batch.head))
         };
         prop_assert_eq!(decide_all(), decide_all());
     }
 
     #[test]
+    fn an_order_of_several_postings_happens_whole_or_not_at_all(operations in prop::collection::vec(operation(), 1..40), postings in prop::collection::vec(posting(), 2..6)) {
+        let (books, _) = begin();
+        let batch = |group: Option<Operation>| {
+            let mut draft = Draft::new(&books, &KINDS, 7);
+            for (number, operation) in operations.iter().enumerate() {
+                let _ = draft.decide(&order(number, operation.clone()));
+            }
+            let decided = group.map(|group| draft.decide(&order(1_000, group)).map(|rows| rows.len()));
+            (decided, draft.finish([7; 16]).map(|batch| (batch.head.hash, batch.rows.len(), batch.accounts, batch.remainders)))
+        };
+        let count = postings.len();
+        let without = batch(None).1;
+        match batch(Some(Operation::Post(postings))) {
+            (Some(Ok(rows)), _) => prop_assert_eq!(rows, count),
+            (_, with) => prop_assert_eq!(with, without),
+        }
+    }
+
+    #[test]
     fn batches_that_come_to_nothing_leave_the_books_as_they_were(operations in prop::collection::vec(operation(), 1..60), batch_size in 1_usize..20) {
         let (mut books, _) = begin();
         let mut before = Vec::new();
-        for (number, batch) in operations.chunks(batch_size).enumerate() {
-            let mut draft = Draft::new(&books, i64::try_from(number).unwrap());
+        for (number, batch) in (0_i64..).zip(operations.chunks(batch_size)) {
+            let mut draft = Draft::new(&books, &KINDS, number);
             for (index, operation) in batch.iter().enumerate() {
-                let _ = draft.decide(&order(index, operation));
+                let _ = draft.decide(&order(index, operation.clone()));
             }
             if let Some(batch) = draft.finish([7; 16]) {
                 let as_they_were = books.clone();
@@ -263,23 +269,89 @@ proptest! {
     }
 
     #[test]
-    fn who_follows_the_log_knows_what_the_writer_knows(operations in prop::collection::vec(operation(), 1..60)) {
+    fn a_follower_of_the_log_knows_what_the_writer_knows(operations in prop::collection::vec(operation(), 1..60)) {
         let (mut books, _) = begin();
         let mut follower = books.clone();
-        let mut draft = Draft::new(&books, 7);
-        for (number, operation) in operations.iter().enumerate() {
-            let _ = draft.decide(&order(number, operation));
-        }
-        if let Some(batch) = draft.finish([7; 16]) {
-            batch.rows.iter().for_each(|row| follower.follow(&row.entry));
-            follower.head = batch.head.clone();
-            books.merge(&batch);
+        let mut posted = HashMap::new();
+        // In two batches, so that the second draws on the first.
+        for operations in operations.chunks(30) {
+            look_up(&mut books, &posted, operations);
+            look_up(&mut follower, &posted, operations);
+            let mut draft = Draft::new(&books, &KINDS, 7);
+            for (number, operation) in operations.iter().enumerate() {
+                let _ = draft.decide(&order(number, operation.clone()));
+            }
+            if let Some(batch) = draft.finish([7; 16]) {
+                batch.rows.iter().for_each(|row| follower.follow(&row.entry));
+                follower.head = batch.head.clone();
+                // A writer looks up the system accounts that it does not know.
+                for id in &batch.opened {
+                    if *id < 0 {
+                        follower.learn_account(batch.accounts[id].clone());
+                    }
+                }
+                note_posted(&mut posted, &batch);
+                books.merge(&batch);
+            }
         }
         // Both decide whatever comes next alike.
+        look_up(&mut books, &posted, &operations);
+        look_up(&mut follower, &posted, &operations);
         for operation in &operations {
-            let decide = |books: &Books| Draft::new(books, 8).decide(&order(0, operation)).cloned();
+            let decide = |books: &Books| {
+                let mut draft = Draft::new(books, &KINDS, 8);
+                let decided = draft.decide(&order(0, operation.clone()));
+                (decided, draft.rows().to_vec())
+            };
             prop_assert_eq!(decide(&books), decide(&follower), "{:?}", operation);
         }
+    }
+}
+
+/// What the properties above are shown is worth something only if every kind is accepted now and then, and draws are refused for each
+/// reason.
+#[test]
+fn the_orders_that_are_drawn_reach_every_kind_and_every_refusal_of_a_draw() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let (mut accepted, mut refused) = (HashMap::new(), HashMap::new());
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..300 {
+        let operations = prop::collection::vec(operation(), 1..120);
+        let operations = operations.new_tree(&mut runner).unwrap().current();
+        let (_, mut naive) = begin();
+        for (now, operation) in (0_i64..).zip(operations) {
+            let operation = aim(&naive, &[operation]).remove(0);
+            let decided = naive.decide(&operation, i64::MAX, now * SECOND / 10);
+            match (decided, operation) {
+                (Ok(_), Operation::Post(postings)) => {
+                    let is_group = postings.len() > 1;
+                    for posting in postings {
+                        *accepted.entry((posting.kind, is_group)).or_insert(0) += 1;
+                    }
+                }
+                (Err(reason), _) => *refused.entry(reason).or_insert(0) += 1,
+                _ => {}
+            }
+        }
+    }
+    for kind in KINDS.all() {
+        let alone = accepted.get(&(kind.code, false)).copied();
+        assert!(alone > Some(20), "{}: {accepted:?}", kind.name);
+    }
+    let in_groups = accepted.iter().filter(|((_, is_group), _)| *is_group);
+    assert!(in_groups.map(|(_, count)| count).sum::<i32>() > 50);
+    for reason in [
+        Refusal::NothingToDraw,
+        Refusal::RemainderExceeded,
+        Refusal::RemainderExpired,
+        Refusal::CurrencyMismatch,
+        Refusal::KindNotAllowed,
+    ] {
+        assert!(
+            refused.get(&reason).copied() > Some(5),
+            "{reason:?}: {refused:?}"
+        );
     }
 }
 
@@ -345,29 +417,15 @@ fn at_the_limits_of_64_bits_the_ledger_refuses_and_wraps_nothing() {
         balance,
     };
     books.learn_account(account(1, Some(1), 10));
-    books.learn_account(account(money_in(idr), None, i64::MIN + 5));
-    books.learn_account(account(money_out(idr), None, i64::MAX - 5));
-    let amount = |units| Amount::new(units).unwrap();
+    books.learn_account(account(system_account(idr, Role::In), None, i64::MIN + 5));
+    books.learn_account(account(system_account(idr, Role::Out), None, i64::MAX - 5));
     let decide = |operation| {
-        Draft::new(&books, 0)
-            .decide(&order(0, &operation))
+        Draft::new(&books, &KINDS, 0)
+            .decide(&order(0, operation))
             .map(drop)
     };
-    let top_up = |units| {
-        decide(Operation::TopUp {
-            wallet_id: 1,
-            user_id: 1,
-            amount: amount(units),
-        })
-    };
-    let pay = |units| {
-        decide(Operation::Pay {
-            wallet_id: 1,
-            user_id: 1,
-            merchant: "Shop".to_owned(),
-            amount: amount(units),
-        })
-    };
+    let top_up = |units| decide(kinds::top_up(1, 1, units));
+    let pay = |units| decide(kinds::pay(1, 1, units));
     assert_eq!((top_up(5), top_up(6)), (Ok(()), Err(Refusal::LedgerLimit)));
     assert_eq!((pay(5), pay(6)), (Ok(()), Err(Refusal::LedgerLimit)));
 }

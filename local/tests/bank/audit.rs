@@ -56,7 +56,7 @@ async fn what_follows_the_ledger_is_compared_with_it() {
         ),
         (
             "transaction",
-            "update totals set topup = topup + 1 where user_id = 1",
+            "update totals set amount = amount + 1 where user_id = 1",
             "the sums of user 1",
         ),
         (
@@ -66,7 +66,7 @@ async fn what_follows_the_ledger_is_compared_with_it() {
         ),
         (
             "transaction",
-            "insert into totals values (77, 'IDR', 1, 1, 0, 0, 0, 0)",
+            "insert into totals (user_id, currency, kind, is_in, entries, amount) values (77, 'IDR', 1, true, 1, 1)",
             "sums of user 77",
         ),
         (
@@ -109,14 +109,14 @@ async fn sums_that_have_reached_the_end_are_compared_too() {
              values (4503599627370496, 4503599627370496, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
                     (4503599627370497, 4503599627370497, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
                     (4503599627370498, 4503599627370498, 77, 7, 1, 4611686018427387904, 'IDR', 'x', 0),
-                    (4503599627370499, 4503599627370499, 77, 7, 5, 5000000000, 'IDR', 'x', 0)",
+                    (4503599627370499, 4503599627370499, 77, 7, 4, 5000000000, 'IDR', 'x', 0)",
         )
         .await;
-        let kept =
-            "insert into totals values (77, 'IDR', 4, 9223372036854775807, 0, 0, 0, 5000000000)";
+        let kept = "insert into totals (user_id, currency, kind, is_in, entries, amount)
+                    values (77, 'IDR', 1, true, 3, 9223372036854775807), (77, 'IDR', 4, false, 1, 5000000000)";
         execute(&database, kept).await;
         bank.assert_whole().await;
-        let changed = "update totals set topup = topup - 1 where user_id = 77";
+        let changed = "update totals set amount = amount - 1 where user_id = 77 and kind = 1";
         execute(&database, changed).await;
         let (whole, report) = verify(&bank, None).await;
         assert!(!whole && report.contains("the sums of user 77"), "{report}");

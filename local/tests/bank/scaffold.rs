@@ -34,6 +34,7 @@ async fn built() -> [Built; 5] {
     let (clock, entropy) = (Clock::system, Entropy::system);
     let user = user::Config::new(database.config("user"), keys.clone(), nobody());
     let wallet = wallet::Config {
+        kinds: &wallet_api::KINDS,
         database: database.config("wallet"),
         keys: keys.clone(),
         user_service_url: nobody(),
@@ -42,6 +43,7 @@ async fn built() -> [Built; 5] {
         verifier: None,
     };
     let transaction = transaction::Config {
+        kinds: &wallet_api::KINDS,
         database: database.config("transaction"),
         keys: keys.clone(),
         user_service_url: nobody(),

@@ -139,7 +139,7 @@ async fn a_full_disk_is_told_at_once_and_is_not_ready_until_there_is_room() {
     let full = [
         "create function no_room() returns trigger language plpgsql as
          $$ begin raise exception using errcode = '53100', message = 'could not extend file: No space left on device'; end $$",
-        "create trigger no_room before insert on wallet.transfers execute function no_room()",
+        "create trigger no_room before insert on wallet.postings execute function no_room()",
         "create trigger no_room before insert or update on wallet.storage_probe execute function no_room()",
         "create trigger no_room before insert or update on \"user\".users execute function no_room()",
         "create trigger no_room before insert or update on \"user\".storage_probe execute function no_room()",

@@ -1,7 +1,7 @@
 //! Payments and transfers, as the ledger's log has them. No I/O, no clock, no HTTP.
 
 use clock::Timestamp;
-use ledger_api::{Entry, Event, Transfer, TransferKind};
+use ledger_api::{Entry, Kind, Posting};
 use money::Currency;
 
 /// Money that went from a wallet to a merchant.
@@ -19,14 +19,15 @@ pub(crate) struct Payment {
 impl Payment {
     /// The payment that an entry of the log is, if it is one.
     pub(crate) fn of(entry: &Entry) -> Option<Payment> {
-        let transfer = transfer_of(entry, TransferKind::Payment)?;
+        let posting = posting_of(entry, &wallet_api::PAYMENT)?;
         Some(Payment {
-            id: transfer.payment_id?,
-            user_id: transfer.debit.user_id?,
-            wallet_id: transfer.debit.account,
-            merchant: transfer.description.clone()?,
-            amount: transfer.amount.units(),
-            currency: transfer.currency,
+            id: posting.number?,
+            user_id: posting.debit.user_id?,
+            wallet_id: posting.debit.account,
+            // Empty where the name was erased: the payment stays.
+            merchant: posting.note.clone().unwrap_or_default(),
+            amount: posting.amount.units(),
+            currency: posting.currency,
             created_at: Timestamp::from_micros(entry.at),
         })
     }
@@ -45,20 +46,18 @@ pub(crate) struct Sent {
 impl Sent {
     /// The transfer between users that an entry of the log is, if it is one.
     pub(crate) fn of(entry: &Entry) -> Option<Sent> {
-        let transfer = transfer_of(entry, TransferKind::Transfer)?;
+        let posting = posting_of(entry, &wallet_api::TRANSFER)?;
         Some(Sent {
-            from_wallet_id: transfer.debit.account,
-            to_wallet_id: transfer.credit.account,
-            amount: transfer.amount.units(),
-            currency: transfer.currency,
+            from_wallet_id: posting.debit.account,
+            to_wallet_id: posting.credit.account,
+            amount: posting.amount.units(),
+            currency: posting.currency,
             created_at: Timestamp::from_micros(entry.at),
         })
     }
 }
 
-fn transfer_of(entry: &Entry, kind: TransferKind) -> Option<&Transfer> {
-    match &entry.event {
-        Event::Transfer(transfer) if transfer.kind == kind => Some(transfer),
-        _ => None,
-    }
+fn posting_of<'a>(entry: &'a Entry, kind: &Kind) -> Option<&'a Posting> {
+    let posting = entry.event.as_posting()?;
+    (posting.kind == kind.code).then_some(posting)
 }

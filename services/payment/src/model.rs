@@ -35,7 +35,7 @@ impl ReadModel for Payments {
     reason = "a test that cannot go on fails, and says where"
 )]
 mod tests {
-    use ledger_api::{Event, Side, Transfer, TransferKind};
+    use ledger_api::{Actor, Event, Leg, Posting};
     use money::{Amount, Currency};
     use store::Database;
     use testing::every_database;
@@ -45,29 +45,33 @@ mod tests {
 
     /// Payments and top-ups of one user, in turns.
     fn log(length: i64) -> Vec<Entry> {
-        let side = |account: i64| Side {
+        let leg = |account: i64| Leg {
             account,
             user_id: (account > 0).then_some(1),
             balance: 7,
         };
         let entries = (1..=length).map(|seq| {
             let is_payment = seq % 2 == 0;
-            let (wallet, outside) = (side(1), side(-1));
+            let (wallet, outside) = (leg(1), leg(-1));
             Entry {
                 seq,
                 at: seq,
-                event: Event::Transfer(Transfer {
+                event: Event::Posted(Posting {
                     kind: if is_payment {
-                        TransferKind::Payment
+                        wallet_api::PAYMENT.code
                     } else {
-                        TransferKind::Topup
+                        wallet_api::TOPUP.code
                     },
                     debit: if is_payment { wallet } else { outside },
                     credit: if is_payment { outside } else { wallet },
                     amount: Amount::new(seq).unwrap(),
                     currency: Currency::IDR,
-                    payment_id: is_payment.then_some(seq / 2),
-                    description: is_payment.then(|| "Tokopedia".to_owned()),
+                    number: is_payment.then_some(seq / 2),
+                    by: Actor::User(1),
+                    draws_on: None,
+                    group: None,
+                    expires_at: None,
+                    note: is_payment.then(|| "Tokopedia".to_owned()),
                 }),
             }
         });

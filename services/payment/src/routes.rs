@@ -238,7 +238,8 @@ impl App {
     ) -> Result<(Entry, Replayed), ApiError> {
         match self.ledger.submit(order).await {
             // A call that broke on its way was made again; that is nothing to a client that sent no key.
-            Ok(Outcome::Accepted { entry, replayed }) => {
+            Ok(Outcome::Accepted { entries, replayed }) => {
+                let entry = entries.into_iter().next().ok_or_else(no_entry)?;
                 Ok((entry, Replayed(replayed && key.0.is_some())))
             }
             Ok(Outcome::Refused { reason }) => Err(refused(reason)),
@@ -271,6 +272,12 @@ fn unknown_outcome(error: &CallError, IdempotencyKey(key): &IdempotencyKey) -> A
         Some(why) => error.message(format!("{why}. {message}")),
         None => error.message(message),
     }
+}
+
+/// The ledger accepted an order and says of no entry that it is it: a mistake in the ledger.
+fn no_entry() -> ApiError {
+    tracing::error!("the ledger accepted an order without an entry");
+    ApiError::internal()
 }
 
 /// The ledger answered one order with the entry of another kind: a mistake in the ledger, or in here.

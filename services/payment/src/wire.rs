@@ -49,12 +49,8 @@ impl PayRequest {
                     .message("merchant is text")
             },
         )?;
-        Ok(Operation::Pay {
-            wallet_id,
-            user_id: caller.0,
-            merchant: text(&merchant, "merchant", FIELD_CHARS_MAX)?,
-            amount,
-        })
+        let merchant = text(&merchant, "merchant", FIELD_CHARS_MAX)?;
+        Ok(wallet_api::pay(wallet_id, caller.0, merchant, amount))
     }
 }
 
@@ -100,12 +96,12 @@ impl TransferRequest {
                     .message("A user's id is a positive whole number")
             },
         )?;
-        Ok(Operation::Transfer {
+        Ok(wallet_api::transfer(
             from_wallet_id,
-            user_id: caller.0,
+            caller.0,
             to_user_id,
             amount,
-        })
+        ))
     }
 }
 

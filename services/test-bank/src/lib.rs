@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use auth::{Claims, Role, ServiceIdentity, ServiceKeyConfig, SigningKeys, UserId};
 use clock::{Clock, Entropy, Timestamp};
-use ledger_api::{Entry, Event, LedgerClient, Operation, Order, Outcome, WalletStatus};
+use ledger_api::{
+    Actor, Entry, Event, Kinds, LedgerClient, Operation, Order, Outcome, Service, WalletStatus,
+};
 use money::{Amount, Currency};
 use service_client::{ConnectOptions, RetryCounters, ServiceClient};
 use testing::{Link, SECRET, TestClient, TestDatabase, TestServer, wait_until};
@@ -40,6 +42,11 @@ pub struct Bank {
 impl Bank {
     /// A bank with an empty ledger.
     pub async fn start(database: &TestDatabase) -> Bank {
+        Bank::start_with(database, &wallet_api::KINDS).await
+    }
+
+    /// The same, whose ledger has these kinds of postings.
+    pub async fn start_with(database: &TestDatabase, kinds: &'static Kinds) -> Bank {
         let clock = Clock::manual(START);
         let keys = ServiceKeyConfig::from_secret(SECRET);
         let users = Users::start(clock.clone()).await;
@@ -50,6 +57,7 @@ impl Bank {
             demo_data: false,
             peer_url: None,
             verifier: None,
+            kinds,
         };
         wallet::migrate(&config.database)
             .await
@@ -103,39 +111,42 @@ impl Bank {
 
     /// Puts money into a wallet.
     pub async fn top_up(&self, user_id: i64, wallet_id: i64, amount: i64) -> Entry {
-        let amount = units(amount);
-        self.carry_out(Operation::TopUp {
-            wallet_id,
-            user_id,
-            amount,
-        })
-        .await
+        self.carry_out(wallet_api::top_up(wallet_id, user_id, units(amount)))
+            .await
     }
 
     /// Takes money out of a wallet.
-    pub async fn deduct(&self, wallet_id: i64, amount: i64, description: Option<&str>) -> Entry {
-        let amount = units(amount);
-        let description = description.map(str::to_owned);
-        self.carry_out(Operation::Deduct {
-            wallet_id,
-            amount,
-            description,
-        })
-        .await
+    pub async fn deduct(&self, wallet_id: i64, amount: i64, purpose: Option<&str>) -> Entry {
+        let by = Actor::Service(Service::Wallet);
+        let purpose = purpose.map(str::to_owned);
+        let operation = wallet_api::withdraw(wallet_id, by, units(amount), purpose);
+        self.carry_out(operation).await
     }
 
     /// Freezes a wallet.
     pub async fn freeze(&self, wallet_id: i64) {
         let status = WalletStatus::Frozen;
-        self.carry_out(Operation::SetStatus { wallet_id, status })
-            .await;
+        let by = Actor::Service(Service::Wallet);
+        self.carry_out(Operation::SetStatus {
+            wallet_id,
+            status,
+            by,
+        })
+        .await;
+    }
+
+    /// Has the ledger do something that it does not refuse and that becomes one entry.
+    pub async fn carry_out(&self, operation: Operation) -> Entry {
+        let mut entries = self.carry_out_all(operation).await;
+        let entry = entries.pop().filter(|_| entries.is_empty());
+        entry.unwrap_or_else(|| panic!("not one entry: {entries:?}"))
     }
 
     /// Has the ledger do something that it does not refuse.
-    pub async fn carry_out(&self, operation: Operation) -> Entry {
+    pub async fn carry_out_all(&self, operation: Operation) -> Vec<Entry> {
         let key = self.entropy.uuid_v7(self.clock.now());
         match self.ledger.submit(Order { key, operation }).await {
-            Ok(Outcome::Accepted { entry, .. }) => entry,
+            Ok(Outcome::Accepted { entries, .. }) => entries,
             other => panic!("not accepted: {other:?}"),
         }
     }
@@ -144,10 +155,10 @@ impl Bank {
     pub async fn balance(&self, wallet_id: i64) -> i64 {
         let mut balance = 0;
         for entry in self.log().await {
-            if let Event::Transfer(transfer) = entry.event {
-                for side in [transfer.debit, transfer.credit] {
-                    if side.account == wallet_id {
-                        balance = side.balance;
+            if let Event::Posted(posting) = entry.event {
+                for leg in [posting.debit, posting.credit] {
+                    if leg.account == wallet_id {
+                        balance = leg.balance;
                     }
                 }
             }

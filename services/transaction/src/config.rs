@@ -3,6 +3,7 @@
 use std::fmt;
 
 use auth::{ServiceKeyConfig, Verifier};
+use ledger_api::Kinds;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
@@ -35,6 +36,9 @@ pub struct Config {
     /// followed.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
+    /// The kinds of postings that the log has.
+    #[arg(skip = &wallet_api::KINDS)]
+    pub kinds: &'static Kinds,
 }
 
 impl Settings for Config {

@@ -3,72 +3,34 @@
 use std::collections::BTreeMap;
 
 use clock::Timestamp;
-use ledger_api::{Entry, Event, Side, Transfer, TransferKind};
+use ledger_api::{Description, Ending, Entry, Event, Holder, Kind, KindCode, Kinds, Leg, Posting};
 use money::Currency;
 
 /// Ids from here on belong to recorded entries; those from the log stay far below.
 pub(crate) const FIRST_RECORDED_ID: i64 = 1 << 52;
 
-/// What kind of row it is: the contract's type and the direction in one. The numbers are in the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Topup = 1,
-    Payment = 2,
-    /// A transfer, as the sender sees it.
-    Sent = 3,
-    /// A transfer, as the receiver sees it.
-    Received = 4,
-    Withdrawal = 5,
+/// Whether an entry of this kind that a service records is money that came into the wallet: it is, where a wallet can only receive it.
+/// A transfer is one that was sent, as it was in the original system.
+pub(crate) fn comes_in(kind: &Kind) -> bool {
+    kind.debit != Holder::Wallet
 }
 
-impl Kind {
-    pub(crate) fn code(self) -> i16 {
-        self as i16
-    }
+/// The kind with this name, if it is one that happens to a wallet.
+pub(crate) fn recordable(kinds: &Kinds, name: &str) -> Option<&'static Kind> {
+    kinds.named(name).filter(|kind| happens_to_wallets(kind))
+}
 
-    pub(crate) fn from_code(code: i16) -> Option<Kind> {
-        [
-            Kind::Topup,
-            Kind::Payment,
-            Kind::Sent,
-            Kind::Received,
-            Kind::Withdrawal,
-        ]
-        .into_iter()
-        .find(|kind| kind.code() == code)
-    }
+/// The names of the kinds that happen to a wallet.
+pub(crate) fn recordable_names(kinds: &Kinds) -> Vec<&'static str> {
+    let kinds = kinds.all().iter();
+    kinds
+        .filter(|kind| happens_to_wallets(kind))
+        .map(|kind| kind.name)
+        .collect()
+}
 
-    /// The kind of a recorded entry, by its type. A transfer is one that was sent, as it was in the original system.
-    pub(crate) fn from_type(word: &str) -> Option<Kind> {
-        [Kind::Topup, Kind::Payment, Kind::Sent, Kind::Withdrawal]
-            .into_iter()
-            .find(|kind| kind.type_word() == word)
-    }
-
-    /// The contract's `type`.
-    pub(crate) fn type_word(self) -> &'static str {
-        match self {
-            Kind::Topup => "topup",
-            Kind::Payment => "payment",
-            Kind::Sent | Kind::Received => "transfer",
-            Kind::Withdrawal => "withdrawal",
-        }
-    }
-
-    /// Whether money came into the wallet.
-    pub(crate) fn is_in(self) -> bool {
-        matches!(self, Kind::Topup | Kind::Received)
-    }
-
-    fn of(transfer: TransferKind, is_credit: bool) -> Kind {
-        match transfer {
-            TransferKind::Topup => Kind::Topup,
-            TransferKind::Payment => Kind::Payment,
-            TransferKind::Transfer if is_credit => Kind::Received,
-            TransferKind::Transfer => Kind::Sent,
-            TransferKind::Withdrawal => Kind::Withdrawal,
-        }
-    }
+fn happens_to_wallets(kind: &Kind) -> bool {
+    kind.debit == Holder::Wallet || kind.credit == Holder::Wallet
 }
 
 /// One row of a wallet's history.
@@ -80,7 +42,7 @@ pub(crate) struct Movement {
     pub(crate) side: i64,
     pub(crate) user_id: i64,
     pub(crate) wallet_id: i64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: &'static Kind,
     pub(crate) amount: i64,
     pub(crate) currency: Currency,
     pub(crate) description: String,
@@ -102,48 +64,55 @@ impl Movement {
         (!self.is_recorded()).then_some(self.side / 2)
     }
 
-    /// The rows of one entry: one for each side that is a user's wallet. They have no id yet.
-    fn of(entry: &Entry) -> impl Iterator<Item = Movement> {
-        let transfer = match &entry.event {
-            Event::Transfer(transfer) => Some(transfer),
-            _ => None,
-        };
-        transfer.into_iter().flat_map(|transfer| {
-            let debit_side = first_side(entry.seq);
-            let credit_side = last_side(entry.seq);
-            let (debit, credit) = (&transfer.debit, &transfer.credit);
-            [
-                Self::of_side(debit_side, entry.at, transfer, debit, credit, false),
-                Self::of_side(credit_side, entry.at, transfer, credit, debit, true),
-            ]
-            .into_iter()
-            .flatten()
-        })
+    /// The sum that it counts in.
+    pub(crate) fn sum_of(&self) -> SumOf {
+        SumOf {
+            user_id: self.user_id,
+            currency: self.currency,
+            kind: self.kind.code,
+            is_in: self.is_in(),
+        }
     }
 
-    fn of_side(
-        side: i64,
-        at: i64,
-        transfer: &Transfer,
-        own: &Side,
-        other: &Side,
-        is_credit: bool,
-    ) -> Option<Movement> {
-        let kind = Kind::of(transfer.kind, is_credit);
-        Some(Movement {
-            id: 0,
-            side,
-            user_id: own.user_id?,
-            wallet_id: own.account,
-            kind,
-            amount: transfer.amount.units(),
-            currency: transfer.currency,
-            description: description(kind, transfer.description.as_deref(), other),
-            counterparty_wallet_id: other.user_id.map(|_| other.account),
-            balance_after: Some(own.balance),
-            payment_id: transfer.payment_id,
-            created_at: Timestamp::from_micros(at),
-        })
+    /// What it adds to that.
+    fn sum(&self) -> Sum {
+        Sum {
+            entries: 1,
+            amount: self.amount,
+        }
+    }
+
+    /// Whether money came into the wallet.
+    pub(crate) fn is_in(&self) -> bool {
+        match self.entry() {
+            Some(entry) => self.side == last_side(entry),
+            None => comes_in(self.kind),
+        }
+    }
+
+    /// The rows of one posting: one for each side that is a user's wallet. They have no id yet.
+    fn of(entry: &Entry, posting: &Posting, kind: &'static Kind) -> [Option<Movement>; 2] {
+        let row = |side: i64, own: &Leg, other: &Leg, description: Description| {
+            Some(Movement {
+                id: 0,
+                side,
+                user_id: own.user_id?,
+                wallet_id: own.account,
+                kind,
+                amount: posting.amount.units(),
+                currency: posting.currency,
+                description: describe(description, posting, other),
+                counterparty_wallet_id: other.user_id.map(|_| other.account),
+                balance_after: Some(own.balance),
+                payment_id: posting.number,
+                created_at: Timestamp::from_micros(entry.at),
+            })
+        };
+        let (debit, credit) = (&posting.debit, &posting.credit);
+        [
+            row(first_side(entry.seq), debit, credit, kind.debited),
+            row(last_side(entry.seq), credit, debit, kind.credited),
+        ]
     }
 }
 
@@ -157,14 +126,17 @@ pub(crate) fn last_side(entry: i64) -> i64 {
     first_side(entry).saturating_add(1)
 }
 
-fn description(kind: Kind, said: Option<&str>, other: &Side) -> String {
-    let other = other.user_id.unwrap_or_default();
-    match kind {
-        Kind::Topup => "Top up".to_owned(),
-        Kind::Payment => format!("Payment to {}", said.unwrap_or("a merchant")),
-        Kind::Sent => format!("Transfer to user {other}"),
-        Kind::Received => format!("Transfer from user {other}"),
-        Kind::Withdrawal => said.unwrap_or("Withdrawal").to_owned(),
+/// What the owner of one wallet reads, told from the leg of the other.
+fn describe(Description { text, ending }: Description, posting: &Posting, other: &Leg) -> String {
+    match ending {
+        Ending::Nothing => text.to_owned(),
+        Ending::Note { otherwise } => {
+            format!("{text}{}", posting.note.as_deref().unwrap_or(otherwise))
+        }
+        Ending::OtherUser => {
+            let user_id = other.user_id.map(|user_id| user_id.to_string());
+            format!("{text}{}", user_id.unwrap_or_default())
+        }
     }
 }
 
@@ -176,10 +148,38 @@ pub(crate) struct Wallet {
     pub(crate) currency: Currency,
 }
 
-/// What a user's entries of one currency sum up to. A sum that reaches 2^63 - 1 stays there: it is a figure to look at, and
-/// no money is decided by it.
+/// What one sum is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SumOf {
+    pub(crate) user_id: i64,
+    pub(crate) currency: Currency,
+    pub(crate) kind: KindCode,
+    /// Whether it is of money that came in.
+    pub(crate) is_in: bool,
+}
+
+/// What a user's entries of one currency, kind and direction sum up to. An amount that reaches 2^63 - 1 stays there: it is a figure to
+/// look at, and no money is decided by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
+pub(crate) struct Sum {
+    pub(crate) entries: i64,
+    pub(crate) amount: i64,
+}
+
+impl Sum {
+    /// Counts all that the other counted.
+    pub(crate) fn add(&mut self, other: Sum) {
+        self.entries = self.entries.saturating_add(other.entries);
+        self.amount = self.amount.saturating_add(other.amount);
+    }
+}
+
+/// Sums, in an order in which every writer touches their rows.
+pub(crate) type Sums = BTreeMap<SumOf, Sum>;
+
+/// The figures that the contract names, of one user and currency. A kind that it does not name is only counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
     pub(crate) entries: i64,
     pub(crate) topup: i64,
     pub(crate) payment: i64,
@@ -188,31 +188,22 @@ pub(crate) struct Totals {
     pub(crate) withdrawal: i64,
 }
 
-impl Totals {
-    /// Counts one more.
-    pub(crate) fn add(&mut self, kind: Kind, amount: i64) {
-        let sum = match kind {
-            Kind::Topup => &mut self.topup,
-            Kind::Payment => &mut self.payment,
-            Kind::Sent => &mut self.sent,
-            Kind::Received => &mut self.received,
-            Kind::Withdrawal => &mut self.withdrawal,
+impl Figures {
+    /// The figures of these sums, which are of one user and currency.
+    pub(crate) fn of(sums: &Sums) -> Figures {
+        let amount = |kind: Kind, is_in: bool| {
+            let is_it = |of: &SumOf| of.kind == kind.code && of.is_in == is_in;
+            let found = sums.iter().filter(|(of, _)| is_it(of));
+            found.fold(0_i64, |sum, (_, more)| sum.saturating_add(more.amount))
         };
-        *sum = sum.saturating_add(amount);
-        self.entries = self.entries.saturating_add(1);
-    }
-
-    /// Counts all that the other counted.
-    pub(crate) fn add_all(&mut self, other: &Totals) {
-        for (sum, more) in [
-            (&mut self.entries, other.entries),
-            (&mut self.topup, other.topup),
-            (&mut self.payment, other.payment),
-            (&mut self.sent, other.sent),
-            (&mut self.received, other.received),
-            (&mut self.withdrawal, other.withdrawal),
-        ] {
-            *sum = sum.saturating_add(more);
+        let entries = sums.values().map(|sum| sum.entries);
+        Figures {
+            entries: entries.fold(0, i64::saturating_add),
+            topup: amount(wallet_api::TOPUP, true),
+            payment: amount(wallet_api::PAYMENT, false),
+            sent: amount(wallet_api::TRANSFER, false),
+            received: amount(wallet_api::TRANSFER, true),
+            withdrawal: amount(wallet_api::WITHDRAWAL, false),
         }
     }
 
@@ -224,47 +215,63 @@ impl Totals {
     }
 }
 
+/// The log has a posting of a kind that the table lacks: a release that is newer wrote it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq} is of the kind {}, which this release does not know", .kind.0)]
+pub(crate) struct UnknownKind {
+    seq: i64,
+    kind: KindCode,
+}
+
 /// What a stretch of the log adds to the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) opened: Vec<Wallet>,
     /// In the order of the log.
     pub(crate) movements: Vec<Movement>,
-    /// By user and currency, and in that order, so that every writer touches the rows in one order.
-    pub(crate) totals: BTreeMap<(i64, Currency), Totals>,
+    pub(crate) sums: Sums,
 }
 
 impl Batch {
     /// What these entries add after the row with the id `last_id`. The store gives ids of its own to what it adds: it knows the last.
-    pub(crate) fn after(last_id: i64, entries: &[Entry]) -> Batch {
+    pub(crate) fn after(
+        last_id: i64,
+        entries: &[Entry],
+        kinds: &Kinds,
+    ) -> Result<Batch, UnknownKind> {
         let mut batch = Batch::default();
         for entry in entries {
-            if let Event::WalletOpened {
-                wallet_id,
-                user_id,
-                currency,
-            } = entry.event
-            {
-                batch.opened.push(Wallet {
+            match &entry.event {
+                Event::WalletOpened {
                     wallet_id,
                     user_id,
                     currency,
-                });
+                } => batch.opened.push(Wallet {
+                    wallet_id: *wallet_id,
+                    user_id: *user_id,
+                    currency: *currency,
+                }),
+                Event::Posted(posting) => {
+                    let kind = kinds.get(posting.kind).ok_or(UnknownKind {
+                        seq: entry.seq,
+                        kind: posting.kind,
+                    })?;
+                    let rows = Movement::of(entry, posting, kind);
+                    batch.movements.extend(rows.into_iter().flatten());
+                }
+                Event::StatusChanged { .. } | Event::UserClosed { .. } => {}
             }
-            batch.movements.extend(Movement::of(entry));
         }
         let mut id = last_id;
         for movement in &mut batch.movements {
             id = id.saturating_add(1);
             movement.id = id;
-        }
-        for movement in &batch.movements {
             batch
-                .totals
-                .entry((movement.user_id, movement.currency))
+                .sums
+                .entry(movement.sum_of())
                 .or_default()
-                .add(movement.kind, movement.amount);
+                .add(movement.sum());
         }
-        batch
+        Ok(batch)
     }
 }

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use feed_follower::Freshness;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http_server::Metrics;
+use ledger_api::Kinds;
 use moka::sync::Cache;
 use prometheus::{IntCounter, IntCounterVec, Opts};
 use store::Database;
@@ -67,7 +68,11 @@ pub(crate) struct KeptPages {
 
 impl KeptPages {
     /// Pages of the history in this database. None is kept yet.
-    pub(crate) fn new(database: Database, metrics: &Metrics) -> anyhow::Result<KeptPages> {
+    pub(crate) fn new(
+        database: Database,
+        kinds: &'static Kinds,
+        metrics: &Metrics,
+    ) -> anyhow::Result<KeptPages> {
         let answered = Opts::new(
             "history_pages_total",
             "Pages of history that were answered: from memory (kept), or from the database (read).",
@@ -75,7 +80,7 @@ impl KeptPages {
         let answered = IntCounterVec::new(answered, &["source"])?;
         metrics.register(answered.clone())?;
         Ok(KeptPages {
-            pages: Pages::new(database.clone()),
+            pages: Pages::new(database.clone(), kinds),
             versions: Versions::new(database),
             kept: Cache::builder()
                 .max_capacity(KEPT_BYTES_MAX)

@@ -47,6 +47,7 @@ const STEPS: &[Step] = ::store::steps![
     (2, "lists by wallet", "0002_lists_by_wallet.sql"),
     (3, "ledger", "0003_ledger.sql"),
     (4, "numbers", "0004_numbers.sql"),
+    (5, "kinds", "0005_kinds.sql"),
 ];
 
 /// Brings the database's schema to this version's.
@@ -65,7 +66,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
 async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Result<Router> {
     let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
     let database = scaffold.database(&config.database, STEPS).await?;
-    let store = store::Store::new(database.clone());
+    let store = store::Store::new(database.clone(), config.kinds);
     let ledger = scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?;
     let ledger = LedgerClient::new(ledger);
     let (follower, following) = Follower::new(
@@ -79,7 +80,7 @@ async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Re
     Ok(routes::router(routes::App::new(routes::Parts {
         follower,
         ledger,
-        pages: kept::KeptPages::new(database, scaffold.metrics())?,
+        pages: kept::KeptPages::new(database, config.kinds, scaffold.metrics())?,
         store,
         verifier,
         service_keys: scaffold.service_keys(),

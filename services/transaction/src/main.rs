@@ -32,7 +32,8 @@ impl Settings for Rebuild {
 fn main() -> ExitCode {
     PROGRAM.run_with(
         async |Rebuild { database, yes }| {
-            transaction::rebuild(&database, yes, &mut std::io::stdout()).await?;
+            transaction::rebuild(&database, &wallet_api::KINDS, yes, &mut std::io::stdout())
+                .await?;
             anyhow::ensure!(yes, "nothing was changed; --yes does the above");
             Ok(())
         },

@@ -24,7 +24,7 @@ impl ReadModel for History {
     }
 
     async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool> {
-        let batch = Batch::after(0, entries);
+        let batch = Batch::after(0, entries, self.store.kinds())?;
         Ok(self.store.append(from, to, &batch).await?)
     }
 }
@@ -36,7 +36,7 @@ impl ReadModel for History {
 )]
 mod tests {
 
-    use ledger_api::{Event, Side, Transfer, TransferKind};
+    use ledger_api::{Actor, Event, Leg, Posting};
     use money::{Amount, Currency};
     use store::Database;
     use testing::{TestDatabase, every_database};
@@ -51,7 +51,7 @@ mod tests {
             user_id: id,
             currency: Currency::IDR,
         });
-        let side = |account: i64| Side {
+        let leg = |account: i64| Leg {
             account,
             user_id: (account > 0).then_some(account),
             balance: 7,
@@ -59,18 +59,22 @@ mod tests {
         let moved = (0..transfers).map(|count| {
             let from = count % users + 1;
             let is_payment = count % 2 == 0;
-            Event::Transfer(Transfer {
+            Event::Posted(Posting {
                 kind: if is_payment {
-                    TransferKind::Payment
+                    wallet_api::PAYMENT.code
                 } else {
-                    TransferKind::Transfer
+                    wallet_api::TRANSFER.code
                 },
-                debit: side(from),
-                credit: side(if is_payment { -1 } else { from % users + 1 }),
+                debit: leg(from),
+                credit: leg(if is_payment { -1 } else { from % users + 1 }),
                 amount: Amount::new(3).unwrap(),
                 currency: Currency::IDR,
-                payment_id: is_payment.then_some(count),
-                description: is_payment.then(|| "Tokopedia".to_owned()),
+                number: is_payment.then_some(count),
+                by: Actor::User(from),
+                draws_on: None,
+                group: None,
+                expires_at: None,
+                note: is_payment.then(|| "Tokopedia".to_owned()),
             })
         });
         let entries = opened.chain(moved).zip(1..).map(|(event, seq)| Entry {
@@ -85,7 +89,7 @@ mod tests {
         let config = database.config("transaction");
         let database = Database::open(&config).await.unwrap();
         database.migrate(&config, STEPS).await.unwrap();
-        History::new(Store::new(database))
+        History::new(Store::new(database, &wallet_api::KINDS))
     }
 
     fn at(seq: i64) -> Position {
@@ -132,10 +136,9 @@ mod tests {
             let applied = futures_util::future::join_all(models.iter().map(follow)).await;
             assert_eq!(applied.iter().sum::<usize>(), log.len());
             let store = &models[0].store;
-            let mut expected = Batch::after(0, &log);
-            for ((user_id, currency), totals) in std::mem::take(&mut expected.totals) {
-                assert_eq!(store.totals(user_id, currency).await.unwrap(), totals);
-            }
+            let expected = Batch::after(0, &log, &wallet_api::KINDS).unwrap();
+            let kept = store.whole().await.unwrap().kept;
+            assert_eq!(kept, expected.sums);
             for movement in expected.movements {
                 assert_eq!(store.find(movement.id).await.unwrap(), Some(movement));
             }
@@ -154,7 +157,7 @@ mod tests {
             assert_eq!(model.store.find(2).await.unwrap(), None);
             assert!(apply(&model, 3, &log[3..]).await);
             assert_eq!(model.position().await.unwrap(), at(6));
-            let rows = Batch::after(0, &log).movements;
+            let rows = Batch::after(0, &log, &wallet_api::KINDS).unwrap().movements;
             assert_eq!(model.store.find(2).await.unwrap().as_ref(), rows.get(1));
         }
     }

@@ -3,20 +3,24 @@
 use std::io::Write;
 
 use feed_follower::Position;
+use ledger_api::Kinds;
 use store::{Database, DatabaseConfig};
 
 use crate::STEPS;
 use crate::store::Store;
 
-async fn open(config: &DatabaseConfig) -> anyhow::Result<Option<Store>> {
+async fn open(config: &DatabaseConfig, kinds: &'static Kinds) -> anyhow::Result<Option<Store>> {
     let database = Database::open(config).await?;
     let is_there = database.check(STEPS).await.is_ok();
-    Ok(is_there.then(|| Store::new(database)))
+    Ok(is_there.then(|| Store::new(database, kinds)))
 }
 
 /// How much of which ledger is in this database; `None` where there is none, or it is of an earlier release.
-pub async fn position(config: &DatabaseConfig) -> anyhow::Result<Option<Position>> {
-    Ok(match open(config).await? {
+pub async fn position(
+    config: &DatabaseConfig,
+    kinds: &'static Kinds,
+) -> anyhow::Result<Option<Position>> {
+    Ok(match open(config, kinds).await? {
         Some(store) => Some(store.position().await?),
         None => None,
     })
@@ -26,10 +30,11 @@ pub async fn position(config: &DatabaseConfig) -> anyhow::Result<Option<Position
 /// other place, and stays.
 pub async fn rebuild(
     config: &DatabaseConfig,
+    kinds: &'static Kinds,
     yes: bool,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
-    let Some(store) = open(config).await? else {
+    let Some(store) = open(config, kinds).await? else {
         anyhow::bail!("the history's database does not answer, or is not migrated");
     };
     let recorded = store.recorded().await?;

@@ -20,7 +20,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Movement, Wallet};
+use crate::domain::{Figures, Movement, Wallet};
 use crate::kept::{KeptPages, PageBody};
 use crate::store::{Cursor, Key, Place, Recorded, Store};
 use crate::wire::{
@@ -204,8 +204,8 @@ async fn stats(
     let freshness = app.follower.freshness().await?;
     let stats = async {
         let currency = StatsQuery::currency(query)?;
-        let totals = app.store.totals(caller.user_id.0, currency).await?;
-        Ok(Json(StatsBody::new(totals, currency)))
+        let sums = app.store.sums(caller.user_id.0, currency).await?;
+        Ok(Json(StatsBody::new(Figures::of(&sums), currency)))
     };
     freshness.answer(stats.await)
 }
@@ -236,7 +236,7 @@ async fn record(
     IdempotencyKey(key): IdempotencyKey,
     Json(body): Json<RecordRequest>,
 ) -> Result<(StatusCode, Replayed, Json<TransactionBody>), ApiError> {
-    let new = body.parse()?;
+    let new = body.parse(app.store.kinds())?;
     let wallet = app.known_wallet(new.wallet_id).await?;
     let key = key.map(|key| Key {
         service: service.to_string(),

@@ -1,6 +1,5 @@
 //! Where history is kept. The position in the log moves in the transaction that adds the rows.
 
-mod numbers;
 mod pages;
 mod postgres;
 mod record;
@@ -15,11 +14,12 @@ pub(crate) use versions::{Version, Versions};
 use api_error::ApiError;
 use clock::Timestamp;
 use feed_follower::Position;
+use ledger_api::{Kind, KindCode, Kinds};
 use money::Currency;
 use store::sqlx;
 use store::{Database, on_read};
 
-use crate::domain::{Batch, Kind, Movement, Totals, Wallet};
+use crate::domain::{Batch, Movement, Sum, SumOf, Sums, Wallet};
 
 /// The database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,10 @@ impl From<Error> for ApiError {
     }
 }
 
-/// The columns of [`Row`]. A row without a number is one that a process of the release before added, which will get it in a moment.
+/// The columns of [`Row`].
 macro_rules! columns {
     () => {
-        "coalesce(number, id) as number, id, user_id, wallet_id, kind, amount, currency, description, \
+        "number, id, user_id, wallet_id, kind, amount, currency, description, \
          counterparty_wallet_id, balance_after, payment_id, created_at"
     };
 }
@@ -75,31 +75,27 @@ impl Cursor {
 #[derive(Clone)]
 pub(crate) struct Store {
     database: Database,
+    kinds: &'static Kinds,
 }
 
 impl Store {
-    pub(crate) fn new(database: Database) -> Store {
-        Store { database }
+    /// The history in this database, of postings of these kinds.
+    pub(crate) fn new(database: Database, kinds: &'static Kinds) -> Store {
+        Store { database, kinds }
     }
 
-    /// How much of the log is in the model, with every row up to it numbered.
+    /// The kinds of what is in it.
+    pub(crate) fn kinds(&self) -> &'static Kinds {
+        self.kinds
+    }
+
+    /// How much of the log is in the model.
     pub(crate) async fn position(&self) -> Result<Position, Error> {
-        loop {
-            let (position, numbered) = self.position_and_numbered().await?;
-            if numbered == position.seq {
-                return Ok(position);
-            }
-            self.give_numbers().await?;
-        }
-    }
-
-    /// How much of the log is in the model, and up to where its rows are numbered.
-    pub(crate) async fn position_and_numbered(&self) -> Result<(Position, i64), Error> {
-        let sql = "select seq, ledger, mark, numbered from feed_position where id = 0";
-        let (seq, ledger, mark, numbered) = on_read!(&self.database, pool => {
+        let sql = "select seq, ledger, mark from feed_position where id = 0";
+        let (seq, ledger, mark) = on_read!(&self.database, pool => {
             sqlx::query_as(sql).fetch_one(pool).await
         })?;
-        Ok((Position { seq, ledger, mark }, numbered))
+        Ok(Position { seq, ledger, mark })
     }
 
     /// Adds what the log said and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at
@@ -122,7 +118,7 @@ impl Store {
         let row: Option<Row> = on_read!(&self.database, pool => {
             sqlx::query_as(sql).bind(id).fetch_optional(pool).await
         })?;
-        Ok(row.map(movement).transpose()?)
+        Ok(row.map(|row| movement(row, self.kinds)).transpose()?)
     }
 
     /// Where a row is in its user's lists.
@@ -173,28 +169,27 @@ impl Store {
     }
 
     /// What a user's entries of one currency sum up to.
-    pub(crate) async fn totals(&self, user_id: i64, currency: Currency) -> Result<Totals, Error> {
-        let sql = "select entries, topup, payment, sent, received, withdrawal \
-                   from totals where user_id = $1 and currency = $2";
-        let row: Option<(i64, i64, i64, i64, i64, i64)> = on_read!(&self.database, pool => {
-            sqlx::query_as(sql).bind(user_id).bind(currency.code()).fetch_optional(pool).await
+    pub(crate) async fn sums(&self, user_id: i64, currency: Currency) -> Result<Sums, Error> {
+        let sql =
+            "select kind, is_in, entries, amount from totals where user_id = $1 and currency = $2";
+        let rows: Vec<(i16, bool, i64, i64)> = on_read!(&self.database, pool => {
+            sqlx::query_as(sql).bind(user_id).bind(currency.code()).fetch_all(pool).await
         })?;
-        let totals = row.map(
-            |(entries, topup, payment, sent, received, withdrawal)| Totals {
-                entries,
-                topup,
-                payment,
-                sent,
-                received,
-                withdrawal,
-            },
-        );
-        Ok(totals.unwrap_or_default())
+        let sums = rows.into_iter().map(|(kind, is_in, entries, amount)| {
+            let of = SumOf {
+                user_id,
+                currency,
+                kind: KindCode(kind),
+                is_in,
+            };
+            (of, Sum { entries, amount })
+        });
+        Ok(sums.collect())
     }
 }
 
-fn movement(row: Row) -> Result<Movement, sqlx::Error> {
-    let (number, side, user_id, wallet_id, kind, amount, code, description) =
+fn movement(row: Row, kinds: &Kinds) -> Result<Movement, sqlx::Error> {
+    let (number, side, user_id, wallet_id, code, amount, currency_code, description) =
         (row.0, row.1, row.2, row.3, row.4, row.5, row.6, row.7);
     let (other, balance, payment_id, at) = (row.8, row.9, row.10, row.11);
     Ok(Movement {
@@ -202,10 +197,9 @@ fn movement(row: Row) -> Result<Movement, sqlx::Error> {
         side,
         user_id,
         wallet_id,
-        kind: Kind::from_code(kind)
-            .ok_or_else(|| sqlx::Error::Decode(format!("no kind {kind}").into()))?,
+        kind: kind(code, kinds)?,
         amount,
-        currency: currency(&code)?,
+        currency: currency(&currency_code)?,
         description,
         counterparty_wallet_id: other,
         balance_after: balance,
@@ -214,21 +208,23 @@ fn movement(row: Row) -> Result<Movement, sqlx::Error> {
     })
 }
 
+fn kind(code: i16, kinds: &Kinds) -> Result<&'static Kind, sqlx::Error> {
+    let kind = kinds.get(KindCode(code));
+    kind.ok_or_else(|| sqlx::Error::Decode(format!("no kind {code}").into()))
+}
+
 fn currency(code: &str) -> Result<Currency, sqlx::Error> {
     code.parse()
         .map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Adds to sums that are there. A sum stays at 2^63 - 1 once it is reached.
+/// Adds to sums that are there. An amount stays at 2^63 - 1 once it is reached.
 macro_rules! on_totals_conflict {
     () => {
-        "on conflict (user_id, currency) do update set \
+        "on conflict (user_id, currency, kind, is_in) do update set \
          entries = t.entries + excluded.entries, \
-         topup = case when t.topup > 9223372036854775807 - excluded.topup then 9223372036854775807 else t.topup + excluded.topup end, \
-         payment = case when t.payment > 9223372036854775807 - excluded.payment then 9223372036854775807 else t.payment + excluded.payment end, \
-         sent = case when t.sent > 9223372036854775807 - excluded.sent then 9223372036854775807 else t.sent + excluded.sent end, \
-         received = case when t.received > 9223372036854775807 - excluded.received then 9223372036854775807 else t.received + excluded.received end, \
-         withdrawal = case when t.withdrawal > 9223372036854775807 - excluded.withdrawal then 9223372036854775807 else t.withdrawal + excluded.withdrawal end"
+         amount = case when t.amount > 9223372036854775807 - excluded.amount then 9223372036854775807 \
+             else t.amount + excluded.amount end"
     };
 }
 use on_totals_conflict;

@@ -1,19 +1,17 @@
 //! Whether history is what the ledger's log says.
 
-use std::collections::BTreeMap;
-
 use feed_follower::{Comparable, Log, Position, Verdict};
-use ledger_api::Entry;
-use money::Currency;
+use ledger_api::{Entry, Kinds};
 use store::{Database, DatabaseConfig};
 
 use crate::STEPS;
-use crate::domain::{Batch, Movement, Totals};
+use crate::domain::{Batch, Movement, Sums};
 use crate::store::Store;
 
 /// Whether what is in this database follows from the log. Changes nothing, and may run beside the service.
 pub async fn verify(
     config: &DatabaseConfig,
+    kinds: &'static Kinds,
     log: &dyn Log,
     progress: &(dyn Fn(i64, i64) + Sync),
 ) -> anyhow::Result<Verdict> {
@@ -22,17 +20,14 @@ pub async fn verify(
         return Ok(Verdict::NotHere);
     }
     let mut compared = Compared {
-        store: Store::new(database),
+        store: Store::new(database, kinds),
         position: 0,
         last_id: 0,
-        there: BTreeMap::new(),
-        expected: BTreeMap::new(),
+        there: Sums::new(),
+        expected: Sums::new(),
     };
     feed_follower::compare(&mut compared, log, progress).await
 }
-
-/// The sums of each user and currency.
-type Sums = BTreeMap<(i64, Currency), Totals>;
 
 struct Compared {
     store: Store,
@@ -49,27 +44,27 @@ struct Compared {
 #[async_trait::async_trait]
 impl Comparable for Compared {
     async fn begin(&mut self) -> anyhow::Result<Position> {
-        let (before, _) = self.store.position_and_numbered().await?;
-        let (seq, there, recorded) = self.store.all_totals().await?;
-        self.position = seq;
-        self.there = there;
-        self.expected = recorded;
+        let before = self.store.position().await?;
+        let all = self.store.whole().await?;
+        self.position = all.position;
+        self.there = all.kept;
+        self.expected = all.recorded;
         Ok(Position {
-            seq,
+            seq: all.position,
             ledger: before.ledger,
             // The mark is of the position that it was read with.
-            mark: before.mark.filter(|_| before.seq == seq),
+            mark: before.mark.filter(|_| before.seq == all.position),
         })
     }
 
     async fn compare(&mut self, entries: &[Entry]) -> anyhow::Result<Option<String>> {
-        let batch = Batch::after(self.last_id, entries);
+        let batch = Batch::after(self.last_id, entries, self.store.kinds())?;
         let from = self.last_id.saturating_add(1);
         let to = batch.movements.last().map_or(self.last_id, |row| row.id);
         let rows = self.store.between(from, to).await?;
         self.last_id = to;
-        for (key, totals) in batch.totals {
-            self.expected.entry(key).or_default().add_all(&totals);
+        for (of, sum) in batch.sums {
+            self.expected.entry(of).or_default().add(sum);
         }
         let expected = batch.movements;
         // Ids are unique, so there are as many rows as ids, or some are missing.
@@ -86,16 +81,20 @@ impl Comparable for Compared {
             return Ok(Some(format!("transaction {id} is not in the log")));
         }
         let expected = std::mem::take(&mut self.expected);
-        for ((user_id, currency), totals) in &expected {
-            if self.there.get(&(*user_id, *currency)) != Some(totals) {
+        for (of, sum) in &expected {
+            if self.there.get(of) != Some(sum) {
                 return Ok(Some(format!(
-                    "the sums of user {user_id} in {currency} are not those of their transactions"
+                    "the sums of user {} in {} are not those of their transactions",
+                    of.user_id, of.currency
                 )));
             }
         }
-        let extra = self.there.keys().find(|key| !expected.contains_key(key));
-        Ok(extra.map(|(user_id, currency)| {
-            format!("there are sums of user {user_id} in {currency} without a transaction")
+        let extra = self.there.keys().find(|of| !expected.contains_key(of));
+        Ok(extra.map(|of| {
+            format!(
+                "there are sums of user {} in {} without a transaction",
+                of.user_id, of.currency
+            )
         }))
     }
 }

@@ -4,13 +4,13 @@ use api_error::ApiError;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use http_server::{FIELD_CHARS_MAX, Field, Page, text};
-use ledger_api::Receipt;
+use ledger_api::{Kind, Kinds, Receipt};
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::domain::{Kind, Movement, Totals};
+use crate::domain::{Figures, Movement, recordable, recordable_names};
 
 /// An entry of history that moves no money here.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,13 +38,13 @@ pub(crate) struct RecordRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewRecord {
     pub(crate) wallet_id: i64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: &'static Kind,
     pub(crate) amount: Amount,
     pub(crate) description: String,
 }
 
 impl RecordRequest {
-    pub(crate) fn parse(self) -> Result<NewRecord, ApiError> {
+    pub(crate) fn parse(self, kinds: &Kinds) -> Result<NewRecord, ApiError> {
         let missing = || {
             ApiError::bad_request("Missing required fields", "missing_fields")
                 .message("wallet_id, type, amount and description are required")
@@ -61,13 +61,13 @@ impl RecordRequest {
         let wallet_id = self.wallet_id.filter(|id| *id > 0);
         let wallet_id = wallet_id.or_errors(missing, invalid_wallet)?;
         let kind = match self.kind {
-            Field::Given(word) => Kind::from_type(&word),
+            Field::Given(name) => recordable(kinds, &name),
             _ => None,
         };
         let kind = kind.ok_or_else(|| {
             ApiError::bad_request("Invalid transaction type", "invalid_type")
                 .field("type")
-                .message("type is topup, payment, transfer or withdrawal")
+                .message(format!("type is {}", one_of(&recordable_names(kinds))))
         })?;
         let amount = self.amount.or_errors(missing, || {
             ApiError::bad_request("Invalid amount", "invalid_amount")
@@ -95,11 +95,19 @@ impl NewRecord {
         let fields = format!(
             "v1 {} {} {} {}",
             self.wallet_id,
-            self.kind.code(),
+            self.kind.code.0,
             self.amount.units(),
             self.description
         );
         Sha256::digest(fields).to_vec()
+    }
+}
+
+/// The names as a sentence lists them: `a, b or c`.
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        names => names.concat(),
     }
 }
 
@@ -149,8 +157,8 @@ impl From<&Movement> for TransactionView {
             id: movement.id,
             user_id: movement.user_id,
             wallet_id: movement.wallet_id,
-            kind: movement.kind.type_word(),
-            direction: if movement.kind.is_in() { "in" } else { "out" },
+            kind: movement.kind.name,
+            direction: if movement.is_in() { "in" } else { "out" },
             amount: movement.amount,
             currency: movement.currency.code().to_owned(),
             status: "completed",
@@ -239,15 +247,15 @@ pub(crate) struct StatsBody {
 }
 
 impl StatsBody {
-    pub(crate) fn new(totals: Totals, currency: Currency) -> StatsBody {
+    pub(crate) fn new(figures: Figures, currency: Currency) -> StatsBody {
         StatsBody {
-            total_transactions: totals.entries,
-            total_topup: totals.topup,
-            total_payment: totals.payment,
-            total_transfer: totals.sent,
-            net_amount: totals.net(),
-            total_received: totals.received,
-            total_withdrawal: totals.withdrawal,
+            total_transactions: figures.entries,
+            total_topup: figures.topup,
+            total_payment: figures.payment,
+            total_transfer: figures.sent,
+            net_amount: figures.net(),
+            total_received: figures.received,
+            total_withdrawal: figures.withdrawal,
             currency: currency.code().to_owned(),
         }
     }

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::UserId;
 use clock::Clock;
 use http_server::Metrics;
-use ledger_api::{LedgerClient, Operation, Order, Outcome, Refusal};
+use ledger_api::{Actor, LedgerClient, Operation, Order, Outcome, Refusal, Service};
 use prometheus::IntGauge;
 use sha2::{Digest as _, Sha256};
 use telemetry::Needed;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use crate::belonging::Belonging;
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{Closure, Store};
 
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The time that a deletion waits for the ledger before it leaves it to the worker.
@@ -72,8 +73,8 @@ impl Closures {
     }
 
     /// Tries once to tell the ledger of a user who was just deleted. The worker does what fails here.
-    pub(crate) async fn try_at_once(&self, user_id: i64) {
-        match tokio::time::timeout(AT_ONCE, self.close(user_id)).await {
+    pub(crate) async fn try_at_once(&self, user_id: i64, by: UserId) {
+        match tokio::time::timeout(AT_ONCE, self.close(user_id, Some(by))).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -110,12 +111,12 @@ impl Closures {
         let (mut after, mut pending, mut oldest) = (0, 0_i64, None);
         'pages: loop {
             let page = self.store.closures(after, PAGE_MAX).await?;
-            let Some((last, _)) = page.last().copied() else {
+            let Some(last) = page.last() else {
                 break;
             };
-            after = last;
-            for (user_id, since) in page {
-                match self.close(user_id).await? {
+            after = last.user_id;
+            for Closure { user_id, since, by } in page {
+                match self.close(user_id, by).await? {
                     Told::Acknowledged => {}
                     not_done => {
                         pending = pending.saturating_add(1);
@@ -135,14 +136,19 @@ impl Closures {
         Ok(())
     }
 
-    async fn close(&self, user_id: i64) -> Result<Told, Error> {
+    /// `by` is what the outbox has: the order must be the same on each attempt.
+    async fn close(&self, user_id: i64, by: Option<UserId>) -> Result<Told, Error> {
         // In another ledger these ids stand for other people.
         if !self.belonging.belongs() {
             return Ok(Told::Away);
         }
+        let by = match by {
+            Some(UserId(id)) => Actor::User(id),
+            None => Actor::Service(Service::User),
+        };
         let order = Order {
             key: order_key(user_id),
-            operation: Operation::CloseUser { user_id },
+            operation: Operation::CloseUser { user_id, by },
         };
         match self.ledger.submit(order).await {
             Ok(

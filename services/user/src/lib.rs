@@ -53,6 +53,7 @@ pub const PROGRAM: Program = Program {
 const STEPS: &[Step] = ::store::steps![
     (1, "users", "0001_users.sql"),
     (2, "ledger", "0002_ledger.sql"),
+    (3, "closures by", "0003_closures_by.sql"),
 ];
 
 /// A database that takes longer than this at the start is waited for in the background.

@@ -9,7 +9,9 @@ mod belonging;
 mod feed;
 mod start;
 
-use auth::Role;
+pub(crate) use feed::Closure;
+
+use auth::{Role, UserId};
 use clock::Timestamp;
 use http_server::Page;
 use store::{Database, in_transaction, on_read, sqlx};
@@ -272,6 +274,7 @@ impl Store {
     pub(crate) async fn delete(
         &self,
         id: i64,
+        by: UserId,
         at: Timestamp,
         expires_at: i64,
     ) -> Result<bool, Error> {
@@ -294,9 +297,10 @@ impl Store {
                 .bind(id)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query("insert into closures (user_id, requested_at) values ($1, $2)")
+            sqlx::query("insert into closures (user_id, requested_at, asked_by) values ($1, $2, $3)")
                 .bind(id)
                 .bind(at.micros())
+                .bind(by.0)
                 .execute(&mut *tx)
                 .await?;
             feed::append_revocation!(tx, "user", id.to_string(), expires_at);

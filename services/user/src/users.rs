@@ -210,12 +210,16 @@ impl Users {
         }
         let expires_at = self.sessions.refuse_until(token_end);
         let now = self.clock.now();
-        if !self.store.delete(id, now, expires_at).await? {
+        if !self
+            .store
+            .delete(id, viewer.user_id, now, expires_at)
+            .await?
+        {
             return Err(Error::NotFound);
         }
         self.sessions
             .lock_out(RevokedSubject::User(UserId(id)), expires_at);
-        self.closures.try_at_once(id).await;
+        self.closures.try_at_once(id, viewer.user_id).await;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use auth::{ServiceKeyConfig, Verifier};
 use clap::ArgAction;
+use ledger_api::Kinds;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
@@ -36,6 +37,9 @@ pub struct Config {
     /// followed.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
+    /// The kinds of postings that the ledger takes.
+    #[arg(skip = &wallet_api::KINDS)]
+    pub kinds: &'static Kinds,
 }
 
 impl Settings for Config {

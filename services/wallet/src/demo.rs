@@ -88,25 +88,17 @@ fn key(number: usize) -> Uuid {
 /// John, Jane and Bob end with 1,000,000, 500,000 and 750,000 rupiah. Nobody receives a transfer: pages that were made before there was
 /// a direction show what was received as spent, and what they show at first should be right.
 fn orders() -> anyhow::Result<Vec<Order>> {
-    let idr = |units| Amount::new(units);
     let open = |user_id| Operation::OpenWallet {
         user_id,
         currency: Currency::IDR,
     };
     let top_up = |user_id, units| {
-        Ok::<_, money::InvalidAmount>(Operation::TopUp {
-            wallet_id: user_id,
-            user_id,
-            amount: idr(units)?,
-        })
+        let amount = Amount::new(units)?;
+        Ok::<_, money::InvalidAmount>(wallet_api::top_up(user_id, user_id, amount))
     };
     let pay = |user_id, merchant: &str, units| {
-        Ok::<_, money::InvalidAmount>(Operation::Pay {
-            wallet_id: user_id,
-            user_id,
-            merchant: merchant.to_owned(),
-            amount: idr(units)?,
-        })
+        let amount = Amount::new(units)?;
+        Ok::<_, money::InvalidAmount>(wallet_api::pay(user_id, user_id, merchant, amount))
     };
     let operations = [
         open(1),

@@ -58,7 +58,7 @@ async fn router(
     entropy: Entropy,
     wrap: impl FnOnce(SqlStore) -> Arc<dyn LedgerStore>,
 ) -> anyhow::Result<Router> {
-    let ledger_metrics = LedgerMetrics::register(scaffold.metrics())?;
+    let ledger_metrics = LedgerMetrics::register(scaffold.metrics(), config.kinds)?;
     let users = scaffold.users(&config.user_service_url)?;
     let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
     let mut store = SqlStore::new(scaffold.database(&config.database, STEPS).await?);
@@ -69,13 +69,19 @@ async fn router(
     let peers = config.peer_url;
     let ledger = Ledger::start(
         store.clone(),
+        config.kinds,
         clock.clone(),
         entropy.clone(),
         ledger_metrics.clone(),
         peers.map(|url| Peers::new(url, scaffold.identity().clone())),
         scaffold.workers(),
     );
-    let auditor = Auditor::new(store.clone(), clock.clone(), scaffold.metrics())?;
+    let auditor = Auditor::new(
+        store.clone(),
+        config.kinds,
+        clock.clone(),
+        scaffold.metrics(),
+    )?;
     scaffold.workers().spawn(|stop| auditor.run(stop));
     if config.demo_data {
         let (done, seeded) = tokio::sync::watch::channel(false);

@@ -626,7 +626,7 @@ export interface components {
             first_entry: number;
             /**
              * @description The format of the hashes.
-             * @example dompet batch v2
+             * @example dompet batch v3
              */
             format: string;
             /** @description The batch's hash. */
@@ -644,12 +644,17 @@ export interface components {
              * @example 42
              */
             last_entry: number;
-            /** @description The entry's bytes, as they are hashed. */
+            /** @description The entry's bytes, as they are hashed. They begin with a salt that no other receipt shows. */
             leaf: string;
+            /**
+             * @description The text in the entry, whose hash is in the leaf; missing where there is none, or where it was erased.
+             * @example Tokopedia
+             */
+            note?: string | null;
             /** @description The hashes beside the way from the leaf to the root, from the bottom up. */
             path: string[];
             /**
-             * @description How many leaves the tree has.
+             * @description The number of leaves the tree has.
              * @example 1
              */
             size: number;

@@ -13,11 +13,20 @@ export const STEPS: readonly Step[] = ["entry", "shown", "tree", "batch"];
 /** `ok`; the first step that failed; or this browser cannot compute hashes here (WebCrypto needs HTTPS or localhost). */
 export type Verdict = { result: "ok" } | { result: "failed"; step: Step } | { result: "unable" };
 
-const FORMAT = "dompet batch v2";
+const FORMAT = "dompet batch v3";
+const SALT_BYTES = 16;
 const KEY_BYTES = 16;
 const HASH_BYTES = 32;
+/** Numbers in a movement's leaf. */
+const NUMBERS = 11;
+const LEAF_BYTES = SALT_BYTES + KEY_BYTES + NUMBERS * 8 + HASH_BYTES;
 const NOTHING = -(2n ** 63n);
 const KINDS: Record<string, bigint | undefined> = { topup: 1n, payment: 2n, transfer: 3n, withdrawal: 4n };
+/** What the page says of a movement with this note; `null` where there is none any more. */
+const DESCRIPTIONS: Record<string, ((note: string | null) => string) | undefined> = {
+  payment: (note) => `Payment to ${note ?? "a merchant"}`,
+  withdrawal: (note) => note ?? "Withdrawal",
+};
 
 export async function check(receipt: Receipt, shown: Transaction): Promise<Verdict> {
   if (globalThis.crypto?.subtle === undefined) return { result: "unable" };
@@ -32,7 +41,10 @@ export async function check(receipt: Receipt, shown: Transaction): Promise<Verdi
     receipt.size === receipt.last_entry - receipt.first_entry + 1;
   if (receipt.format !== FORMAT || !leaf || !before || !balances || !entry) return fail("entry");
   if (entry.number !== BigInt(receipt.entry) || !isOfBatch) return fail("entry");
-  if (!isShown(entry, shown)) return fail("shown");
+  // Without the note its hash stays in the leaf: the note was erased.
+  const note = receipt.note ?? null;
+  if (note !== null && toHex(await noteHash(entry.salt, note)) !== entry.noteHash) return fail("entry");
+  if (!isShown(entry, note, shown)) return fail("shown");
   const root = path.every((part) => part !== null)
     ? await rootByPath(await sha256([Uint8Array.of(0), leaf]), receipt.index, receipt.size, path as Bytes[])
     : null;
@@ -51,6 +63,7 @@ export async function check(receipt: Receipt, shown: Transaction): Promise<Verdi
 type Bytes = Uint8Array<ArrayBuffer>;
 
 interface Entry {
+  salt: Bytes;
   number: bigint;
   micros: bigint;
   kind: bigint;
@@ -58,37 +71,43 @@ interface Entry {
   credit: bigint;
   amount: bigint;
   payment: bigint;
-  description: string | null;
+  noteHash: string;
 }
 
 /** The entry's bytes as fields; `null` where they are not those of a movement. */
 function readEntry(leaf: Bytes): Entry | null {
+  if (leaf.byteLength !== LEAF_BYTES) return null;
   const view = new DataView(leaf.buffer, leaf.byteOffset, leaf.byteLength);
-  const fields = 8;
-  const head = KEY_BYTES + fields * 8;
-  if (leaf.byteLength < head) return null;
-  const at = (index: number) => view.getBigInt64(KEY_BYTES + index * 8, true);
-  const length = at(7);
-  const text = leaf.slice(head);
-  if (length === NOTHING ? text.length !== 0 : length !== BigInt(text.length)) return null;
-  const [debit, credit, amount, payment] = [at(3), at(4), at(5), at(6)];
-  const description = length === NOTHING ? null : new TextDecoder().decode(text);
-  return { number: at(0), micros: at(1), kind: at(2), debit, credit, amount, payment, description };
+  const at = (index: number) => view.getBigInt64(SALT_BYTES + KEY_BYTES + index * 8, true);
+  const [number, micros, kind, debit, credit, amount, payment] = [at(0), at(1), at(2), at(3), at(4), at(5), at(6)];
+  // Who asked, what it draws on, its group and its expiry follow: the page shows none of them.
+  const salt = leaf.slice(0, SALT_BYTES);
+  return { salt, number, micros, kind, debit, credit, amount, payment, noteHash: toHex(leaf.slice(-HASH_BYTES)) };
 }
 
-/** Whether the entry is the movement on the page: its kind, wallets, amount, payment and time. */
-function isShown(entry: Entry, shown: Transaction): boolean {
+function noteHash(salt: Bytes, note: string): Promise<Bytes> {
+  return sha256([salt, new TextEncoder().encode(note)]);
+}
+
+/** Whether the kind is that of this type. Of a type that is newer than this page it is known which kinds it is not. */
+function isKind(kind: bigint, type: string): boolean {
+  const code = KINDS[type];
+  return code === undefined ? !Object.values(KINDS).includes(kind) : kind === code;
+}
+
+/** Whether the entry is the movement on the page: its kind, wallets, amount, payment, note and time. */
+function isShown(entry: Entry, note: string | null, shown: Transaction): boolean {
   const isIncoming = shown.direction === "in";
   const [own, other] = isIncoming ? [entry.credit, entry.debit] : [entry.debit, entry.credit];
   const counterparty = shown.counterparty_wallet_id;
-  const merchant = entry.kind === KINDS["payment"] ? entry.description : null;
+  const description = DESCRIPTIONS[shown.type];
   return (
-    entry.kind === KINDS[shown.type] &&
+    isKind(entry.kind, shown.type) &&
     own === BigInt(shown.wallet_id) &&
     (counterparty == null ? other < 0n : other === BigInt(counterparty)) &&
     entry.amount === BigInt(shown.amount) &&
     entry.payment === (shown.payment_id == null ? NOTHING : BigInt(shown.payment_id)) &&
-    (merchant === null || shown.description === `Payment to ${merchant}`) &&
+    (description === undefined || shown.description === description(note)) &&
     entry.micros === micros(shown.created_at)
   );
 }

@@ -1,26 +1,25 @@
-//! What a writer remembers between batches.
+//! The state of the ledger that a writer caches between batches.
 
 use std::collections::HashMap;
 use std::num::NonZeroI64;
 
-use ledger_api::{Entry, Event, WalletStatus};
+use ledger_api::{Entry, Event, KindCode, WalletStatus};
 use money::Currency;
 
 use super::decide::Batch;
-use super::{money_in, money_out};
 
-/// The part of what may be remembered that is forgotten at once, and the part that users of no or several wallets may have.
+/// A sixteenth of the limit is evicted at once, and as many users without exactly one wallet, and remainders, are cached at most.
 const SHARE: usize = 16;
 
-/// Where the log ends.
+/// The end of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The number of the newest entry; 0 for an empty log.
     pub seq: i64,
     /// The newest wallet's id.
     pub wallets: i64,
-    /// The newest payment's id.
-    pub payments: i64,
+    /// The newest number of the kinds that are numbered: the newest payment's id.
+    pub numbers: i64,
     /// When the newest entry was committed, in microseconds since 1970.
     pub at: i64,
     /// The hash over every entry up to here.
@@ -33,7 +32,7 @@ impl Default for Head {
         Head {
             seq: 0,
             wallets: 0,
-            payments: 0,
+            numbers: 0,
             at: 0,
             hash: [0; 32],
         }
@@ -45,20 +44,43 @@ impl Default for Head {
 pub struct Account {
     /// A wallet's id, or a negative number for one of the system's accounts.
     pub id: i64,
-    /// Whose, for a wallet.
+    /// The owner, for a wallet.
     pub user_id: Option<i64>,
-    /// Of what.
+    /// Its currency.
     pub currency: Currency,
-    /// Whether it takes part.
+    /// Its status.
     pub status: WalletStatus,
-    /// What it holds; only the system's accounts may be below zero.
+    /// Its balance; only the system's accounts may be below zero.
     pub balance: i64,
 }
 
-/// What is known of a user.
+/// The remainder of a posting that is drawn on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remainder {
+    /// The number of the posting's entry.
+    pub seq: i64,
+    /// The posting's kind.
+    pub kind: KindCode,
+    /// The account that it took money from.
+    pub debit: i64,
+    /// The account that it brought money to, which is where a draw takes it from.
+    pub credit: i64,
+    /// The currency of both.
+    pub currency: Currency,
+    /// The amount that it moved, in the currency's smallest unit.
+    pub amount: i64,
+    /// The part of it that was drawn.
+    pub used: i64,
+    /// The number of the entry that drew last; 0 before the first.
+    pub last_draw: i64,
+    /// From when on nothing may draw on it, in microseconds since 1970.
+    pub expires_at: Option<i64>,
+}
+
+/// A user, as the ledger knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
-    /// Whether the user is gone.
+    /// True if the user is gone.
     pub closed: bool,
     /// The user's wallets, one a currency.
     pub wallets: Vec<(Currency, i64)>,
@@ -70,15 +92,16 @@ pub struct User {
 /// have just grown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
-    /// Where the log ends, as far as this writer knows.
+    /// The end of the log, as far as this writer knows.
     pub head: Head,
     accounts: HashMap<i64, Kept>,
     /// Users who are not gone and have one wallet, which are nearly all, with its id.
     of_one_wallet: HashMap<i64, i64>,
     other_users: HashMap<i64, User>,
+    remainders: HashMap<i64, Remainder>,
 }
 
-/// What is kept of an account beside its id.
+/// An account in the cache, without its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Kept {
     user_id: Option<NonZeroI64>,
@@ -96,12 +119,12 @@ impl Books {
         }
     }
 
-    /// Whether the account was looked up.
+    /// True if the account was looked up.
     pub fn knows_account(&self, id: i64) -> bool {
         self.accounts.contains_key(&id)
     }
 
-    /// Whether the user and all their wallets were looked up.
+    /// True if the user and all their wallets were looked up.
     pub fn knows_user(&self, id: i64) -> bool {
         self.of_one_wallet.contains_key(&id) || self.other_users.contains_key(&id)
     }
@@ -147,6 +170,9 @@ impl Books {
         if self.other_users.len() > most / SHARE {
             self.other_users.clear();
         }
+        if self.remainders.len() > most / SHARE {
+            self.remainders.clear();
+        }
     }
 
     /// Takes in what was looked up.
@@ -174,24 +200,32 @@ impl Books {
         }
     }
 
-    /// The system's accounts that movements of these wallets touch, and that are not known yet.
-    pub fn missing_system_accounts(&self, wallets: impl Iterator<Item = i64>) -> Vec<i64> {
-        wallets
-            .filter_map(|id| self.accounts.get(&id))
-            .flat_map(|account| [money_in(account.currency), money_out(account.currency)])
-            .filter(|id| !self.accounts.contains_key(id))
-            .collect()
+    /// The remainder of a posting, if it was looked up and is there.
+    pub fn remainder(&self, seq: i64) -> Option<&Remainder> {
+        self.remainders.get(&seq)
+    }
+
+    /// Takes in what is left of a posting.
+    pub fn learn_remainder(&mut self, remainder: Remainder) {
+        self.remainders.insert(remainder.seq, remainder);
     }
 
     /// Follows an entry that another writer committed. Entries come in order, right after the head.
     pub fn follow(&mut self, entry: &Entry) {
         self.head.seq = entry.seq;
         match &entry.event {
-            Event::Transfer(transfer) => {
-                for side in [&transfer.debit, &transfer.credit] {
-                    if let Some(account) = self.accounts.get_mut(&side.account) {
-                        account.balance = side.balance;
+            Event::Posted(posting) => {
+                for leg in [&posting.debit, &posting.credit] {
+                    if let Some(account) = self.accounts.get_mut(&leg.account) {
+                        account.balance = leg.balance;
                     }
+                }
+                let drawn = posting
+                    .draws_on
+                    .and_then(|seq| self.remainders.get_mut(&seq));
+                if let Some(drawn) = drawn {
+                    drawn.used = drawn.used.saturating_add(posting.amount.units());
+                    drawn.last_draw = entry.seq;
                 }
             }
             Event::WalletOpened {
@@ -214,12 +248,14 @@ impl Books {
                     });
                 }
             }
-            Event::StatusChanged { wallet_id, status } => {
+            Event::StatusChanged {
+                wallet_id, status, ..
+            } => {
                 if let Some(account) = self.accounts.get_mut(wallet_id) {
                     account.status = *status;
                 }
             }
-            Event::UserClosed { user_id } => {
+            Event::UserClosed { user_id, .. } => {
                 if let Some(mut user) = self.user(*user_id) {
                     user.closed = true;
                     self.learn_user(*user_id, user);
@@ -244,12 +280,20 @@ impl Books {
                 .map(|id| (*id, self.account(*id)))
                 .collect(),
             users: batch.users.keys().map(|id| (*id, self.user(*id))).collect(),
+            remainders: batch
+                .remainders
+                .keys()
+                .map(|seq| (*seq, self.remainders.get(seq).cloned()))
+                .collect(),
         };
         for account in batch.accounts.values() {
             self.learn_account(account.clone());
         }
         for (id, user) in &batch.users {
             self.learn_user(*id, user.clone());
+        }
+        for remainder in batch.remainders.values() {
+            self.learn_remainder(remainder.clone());
         }
         undo
     }
@@ -275,18 +319,29 @@ impl Books {
                 }
             }
         }
+        for (seq, remainder) in undo.remainders {
+            match remainder {
+                Some(remainder) => self.learn_remainder(remainder),
+                None => {
+                    self.remainders.remove(&seq);
+                }
+            }
+        }
     }
 
-    /// Whether more accounts are remembered than `most`, so that some are to be forgotten.
+    /// True if more accounts are cached than `most`, so that some are to be forgotten.
     pub fn are_beyond(&self, most: usize) -> bool {
-        self.accounts.len() > most || self.other_users.len() > most / SHARE
+        self.accounts.len() > most
+            || self.other_users.len() > most / SHARE
+            || self.remainders.len() > most / SHARE
     }
 }
 
-/// How the books were before a batch was merged, as far as it touched them.
+/// The books before a batch was merged, as far as it touched them.
 #[derive(Debug)]
 pub struct Undo {
     head: Head,
     accounts: Vec<(i64, Option<Account>)>,
     users: Vec<(i64, Option<User>)>,
+    remainders: Vec<(i64, Option<Remainder>)>,
 }

@@ -1,25 +1,61 @@
 //! The hashes that make the log tamper-evident. Each commit has one over the commit before and everything in it.
 //!
-//! Every field of an entry goes in, as little-endian 64-bit numbers and length-prefixed text, so that no two different logs
-//! write the same bytes. What the entries say is the leaves of a tree ([`merkle`]), so that a receipt shows one entry and none of
-//! the others. The balances are hashed apart, together with bytes that nobody is told: one side of a movement must not learn
-//! what the other side holds, not even by trying numbers out.
+//! Every field of an entry goes in, as little-endian 64-bit numbers, so that no two different logs write the same bytes. The entries
+//! are the leaves of a tree ([`merkle`]), so that a receipt shows one entry and none of the others. Each leaf begins with a salt that
+//! only its own receipt shows: the hashes of its neighbours, which a receipt has too, give nothing away, not even to somebody who
+//! can guess everything else in them. The balances are hashed apart, together with bytes that nobody is told: one side of a posting
+//! must not learn what the other side holds, not even by trying numbers out.
+//!
+//! Text that a person wrote is in the leaf as a salted hash. So it can be erased, and the chain stays whole.
 
-use ledger_api::{Event, Mark, TransferKind, WalletStatus};
+use ledger_api::{Entry, Event, Leg, Mark, Posting, WalletStatus};
 use sha2::{Digest, Sha256};
 
 use super::decide::LogRow;
 use super::merkle::{self, Hash};
 
-/// What the first bytes of every batch's text are; it changes with the format.
-pub const FORMAT_NAME: &str = "dompet batch v2";
+/// The first bytes of what every batch's hash is made of; they change with the format.
+pub const FORMAT_NAME: &str = "dompet batch v3";
 /// Stands for a number that is not there; no field has it otherwise.
 const NONE: i64 = i64::MIN;
+/// The length of a posting's leaf: a salt, a key, eleven numbers, and the hash of a note.
+const LEAF_BYTES: usize = 16 + 16 + 11 * 8 + 32;
 
-/// Random bytes that go into the hash of a batch's balances, and stay in the database.
+/// The code of an entry that opens a wallet.
+pub(crate) const OPENED: i16 = 101;
+/// The code of an entry that changes a wallet's status.
+pub(crate) const STATUS_CHANGED: i16 = 102;
+/// The code of an entry that closes a user's wallets.
+pub(crate) const USER_CLOSED: i16 = 103;
+
+/// Random bytes of a batch that stay in the database: they hide its balances, and its leaves' salts follow from them.
 pub type Blind = [u8; 16];
 
-/// What a batch's hash is made of.
+/// Bytes that hide what a leaf says.
+pub type Salt = [u8; 16];
+
+/// The salt of one entry's leaf. Whoever knows it learns nothing of another's, nor of the blind.
+pub fn salt(blind: &Blind, seq: i64) -> Salt {
+    let digest = Sha256::new()
+        .chain_update(b"leaf")
+        .chain_update(blind)
+        .chain_update(seq.to_le_bytes())
+        .finalize();
+    let mut salt = Salt::default();
+    salt.copy_from_slice(&digest[..16]);
+    salt
+}
+
+/// The hash that stands for a note in its entry's leaf.
+pub fn note_hash(salt: &Salt, note: &str) -> Hash {
+    Sha256::new()
+        .chain_update(salt)
+        .chain_update(note)
+        .finalize()
+        .into()
+}
+
+/// The parts that a batch's hash is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// The hash of the batch before; zeros for the first.
@@ -42,7 +78,7 @@ impl Parts {
             before: *before,
             first_seq: number(rows.first()),
             last_seq: number(rows.last()),
-            root: merkle::root(leaves(rows)),
+            root: merkle::root(leaves(blind, rows)),
             balances: balances(blind, rows),
         }
     }
@@ -62,100 +98,137 @@ impl Parts {
 }
 
 /// The leaves of a batch's tree.
-pub fn leaves(rows: &[LogRow]) -> Vec<Hash> {
-    let mut text = Vec::with_capacity(160);
+pub fn leaves(blind: &Blind, rows: &[LogRow]) -> Vec<Hash> {
+    let mut bytes = Vec::with_capacity(LEAF_BYTES);
     let leaf = |row| {
-        text.clear();
-        write_row(&mut text, row);
-        merkle::leaf(&text)
+        bytes.clear();
+        write_leaf(&mut bytes, blind, row);
+        merkle::leaf(&bytes)
     };
     rows.iter().map(leaf).collect()
 }
 
-/// What an entry is told from every other entry by, in this ledger or another: its leaf. The order's key is in it.
-pub fn mark(row: &LogRow) -> Mark {
-    hex::encode(merkle::leaf(&leaf_bytes(row)))
+/// The bytes of an entry's leaf.
+pub fn leaf_bytes(blind: &Blind, row: &LogRow) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(LEAF_BYTES);
+    write_leaf(&mut bytes, blind, row);
+    bytes
 }
 
-/// The bytes of an entry's leaf.
-pub fn leaf_bytes(row: &LogRow) -> Vec<u8> {
-    let mut text = Vec::with_capacity(160);
-    write_row(&mut text, row);
-    text
+/// A hash that tells an entry from every other entry, in this ledger or another: the order's key is in it. It stays the same when a
+/// note is erased.
+pub fn mark(row: &LogRow) -> Mark {
+    let mut bytes = Vec::with_capacity(LEAF_BYTES);
+    write_fields(&mut bytes, row);
+    hex::encode(Sha256::digest(&bytes))
 }
 
 fn balances(blind: &Blind, rows: &[LogRow]) -> Hash {
     let mut text = Vec::with_capacity(rows.len().saturating_mul(16).saturating_add(16));
     text.extend_from_slice(blind);
     for row in rows {
-        if let Event::Transfer(transfer) = &row.entry.event {
-            number(&mut text, transfer.debit.balance);
-            number(&mut text, transfer.credit.balance);
+        if let Some(posting) = row.entry.event.as_posting() {
+            number(&mut text, posting.debit.balance);
+            number(&mut text, posting.credit.balance);
         }
     }
     Sha256::digest(&text).into()
 }
 
-fn write_row(to: &mut Vec<u8>, row: &LogRow) {
-    to.extend_from_slice(row.key.as_bytes());
-    number(to, row.entry.seq);
-    number(to, row.entry.at);
-    match &row.entry.event {
-        Event::Transfer(transfer) => {
-            number(to, i64::from(kind_code(transfer.kind)));
-            number(to, transfer.debit.account);
-            number(to, transfer.credit.account);
-            number(to, transfer.amount.units());
-            number(to, transfer.payment_id.unwrap_or(NONE));
-            text(to, transfer.description.as_deref());
+fn write_leaf(to: &mut Vec<u8>, blind: &Blind, row: &LogRow) {
+    let salt = salt(blind, row.entry.seq);
+    to.extend_from_slice(&salt);
+    write_fields(to, row);
+    if let Some(posting) = row.entry.event.as_posting() {
+        let hash = match (&posting.note, row.erased_note) {
+            (Some(note), _) => note_hash(&salt, note),
+            (None, Some(erased)) => erased,
+            (None, None) => Hash::default(),
+        };
+        to.extend_from_slice(&hash);
+    }
+}
+
+/// Everything but the salt and the note. Entries are taken apart in full, so that a new field does not compile until it is here.
+fn write_fields(to: &mut Vec<u8>, row: &LogRow) {
+    let LogRow {
+        key,
+        entry: Entry { seq, at, event },
+        erased_note: _,
+    } = row;
+    to.extend_from_slice(key.as_bytes());
+    number(to, *seq);
+    number(to, *at);
+    match event {
+        Event::Posted(Posting {
+            kind,
+            debit,
+            credit,
+            amount,
+            // It is in the accounts.
+            currency: _,
+            number: own_number,
+            by,
+            draws_on,
+            group,
+            expires_at,
+            // Its hash follows in the leaf.
+            note: _,
+        }) => {
+            number(to, i64::from(kind.0));
+            account(to, debit);
+            account(to, credit);
+            number(to, amount.units());
+            number(to, own_number.unwrap_or(NONE));
+            number(to, by.code());
+            number(to, draws_on.unwrap_or(NONE));
+            number(to, group.unwrap_or(NONE));
+            number(to, expires_at.unwrap_or(NONE));
         }
         Event::WalletOpened {
             wallet_id,
             user_id,
             currency,
         } => {
-            number(to, 101);
+            number(to, i64::from(OPENED));
             number(to, *wallet_id);
             number(to, *user_id);
             number(to, i64::from(currency.numeric()));
         }
-        Event::StatusChanged { wallet_id, status } => {
-            number(to, 102);
+        Event::StatusChanged {
+            wallet_id,
+            status,
+            by,
+        } => {
+            number(to, i64::from(STATUS_CHANGED));
             number(to, *wallet_id);
             number(to, i64::from(status_code(*status)));
+            number(to, by.code());
         }
-        Event::UserClosed { user_id } => {
-            number(to, 103);
+        Event::UserClosed { user_id, by } => {
+            number(to, i64::from(USER_CLOSED));
             number(to, *user_id);
+            number(to, by.code());
         }
     }
+}
+
+fn account(to: &mut Vec<u8>, leg: &Leg) {
+    let Leg {
+        account,
+        // An account never changes its owner.
+        user_id: _,
+        // Balances are hashed apart.
+        balance: _,
+    } = leg;
+    number(to, *account);
 }
 
 fn number(to: &mut Vec<u8>, number: i64) {
     to.extend_from_slice(&number.to_le_bytes());
 }
 
-fn text(to: &mut Vec<u8>, text: Option<&str>) {
-    match text {
-        None => number(to, NONE),
-        Some(text) => {
-            number(to, i64::try_from(text.len()).unwrap_or(i64::MAX));
-            to.extend_from_slice(text.as_bytes());
-        }
-    }
-}
-
-/// How a kind of movement is stored.
-pub fn kind_code(kind: TransferKind) -> i16 {
-    match kind {
-        TransferKind::Topup => 1,
-        TransferKind::Payment => 2,
-        TransferKind::Transfer => 3,
-        TransferKind::Withdrawal => 4,
-    }
-}
-
-/// How a status is stored.
+/// The code of a status in the log.
 pub fn status_code(status: WalletStatus) -> i16 {
     match status {
         WalletStatus::Active => 0,

@@ -1,54 +1,62 @@
-//! Deciding orders.
+//! Deciding orders, one after the other, on top of the books.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-use ledger_api::{
-    Entry, Event, Operation, Order, Refusal, Side, Transfer, TransferKind, WalletStatus,
-};
-use money::{Amount, Currency};
+use ledger_api::{Actor, Entry, Event, Kinds, Operation, Order, Refusal, WalletStatus};
+use money::Currency;
 use uuid::Uuid;
 
-use super::books::{Account, Books, Head, User};
-use super::{chain, money_in, money_out, wallet_balance};
+use super::books::{Account, Books, Head, Remainder, User};
+use super::chain;
+use super::merkle::Hash;
+use super::post::Changed;
 
-/// An entry with the key that it was asked for under: what becomes a row of the log.
+/// An entry with the key that it was asked for under: one row of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRow {
-    /// The order's key.
+    /// The order's key, or for its further postings one that follows from it.
     pub key: Uuid,
     /// The entry.
     pub entry: Entry,
+    /// The hash of its note, where that was erased.
+    pub erased_note: Option<Hash>,
 }
 
 /// Decisions on top of the books, not committed yet.
 pub struct Draft<'a> {
-    books: &'a Books,
-    batch: Batch,
+    pub(super) books: &'a Books,
+    pub(super) kinds: &'static Kinds,
+    pub(super) batch: Batch,
+    /// Everything that an order with several postings has changed so far, so that it can be taken back.
+    pub(super) changed: Option<Changed>,
 }
 
 /// Everything that one commit changes.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Where the log ended when it was decided: it may only be committed there.
+    /// The end of the log when it was decided: it may only be committed there.
     pub before: i64,
-    /// Where the log will end.
+    /// The head after the commit.
     pub head: Head,
-    /// What is appended.
+    /// The rows that are appended.
     pub rows: Vec<LogRow>,
     /// Accounts as they will stand, in the order of their ids.
     pub accounts: BTreeMap<i64, Account>,
     /// The accounts among them that are new.
     pub opened: Vec<i64>,
+    /// The remainders of postings that are drawn on, or that expire, after the commit.
+    pub remainders: BTreeMap<i64, Remainder>,
     /// Users who will be gone.
     pub closed_users: Vec<i64>,
-    /// What hides its balances in its hash.
+    /// The random bytes that hide its balances and its leaves.
     pub blind: chain::Blind,
     pub(super) users: HashMap<i64, User>,
 }
 
 impl<'a> Draft<'a> {
     /// A draft of entries that are committed at `now` (microseconds since 1970). The log's time never goes back.
-    pub fn new(books: &'a Books, now: i64) -> Draft<'a> {
+    pub fn new(books: &'a Books, kinds: &'static Kinds, now: i64) -> Draft<'a> {
         let mut head = books.head.clone();
         head.at = head.at.max(now);
         let batch = Batch {
@@ -57,14 +65,20 @@ impl<'a> Draft<'a> {
             rows: Vec::new(),
             accounts: BTreeMap::new(),
             opened: Vec::new(),
+            remainders: BTreeMap::new(),
             closed_users: Vec::new(),
             blind: chain::Blind::default(),
             users: HashMap::new(),
         };
-        Draft { books, batch }
+        Draft {
+            books,
+            kinds,
+            batch,
+            changed: None,
+        }
     }
 
-    /// What is to be committed, with its hash in the head; `None` when every order was refused. `blind` is drawn at random.
+    /// The batch to commit, with its hash in the head; `None` when every order was refused. `blind` is drawn at random.
     pub fn finish(self, blind: chain::Blind) -> Option<Batch> {
         let mut batch = self.batch;
         if batch.rows.is_empty() {
@@ -75,82 +89,79 @@ impl<'a> Draft<'a> {
         Some(batch)
     }
 
-    /// Decides one order against everything before it. A refusal changes nothing.
-    pub fn decide(&mut self, order: &Order) -> Result<&Entry, Refusal> {
-        let event = match &order.operation {
-            Operation::TopUp {
-                wallet_id,
-                user_id,
-                amount,
-            } => {
-                let wallet = self.own_active(*wallet_id, *user_id)?;
-                let from = money_in(wallet.currency);
-                self.post(TransferKind::Topup, from, *wallet_id, *amount, None)?
-            }
-            Operation::Pay {
-                wallet_id,
-                user_id,
-                merchant,
-                amount,
-            } => {
-                let wallet = self.own_active(*wallet_id, *user_id)?;
-                let to = money_out(wallet.currency);
-                self.post(
-                    TransferKind::Payment,
-                    *wallet_id,
-                    to,
-                    *amount,
-                    Some(merchant),
-                )?
-            }
-            Operation::Deduct {
-                wallet_id,
-                amount,
-                description,
-            } => {
-                let wallet = active(self.wallet(*wallet_id)?)?;
-                let to = money_out(wallet.currency);
-                let kind = TransferKind::Withdrawal;
-                self.post(kind, *wallet_id, to, *amount, description.as_ref())?
-            }
-            Operation::Transfer {
-                from_wallet_id,
-                user_id,
-                to_user_id,
-                amount,
-            } => {
-                let currency = self.own_active(*from_wallet_id, *user_id)?.currency;
-                let to = self.destination(*to_user_id, currency)?;
-                if to == *from_wallet_id {
-                    return Err(Refusal::SameWallet);
-                }
-                self.post(TransferKind::Transfer, *from_wallet_id, to, *amount, None)?
-            }
-            Operation::OpenWallet { user_id, currency } => self.open(*user_id, *currency)?,
-            Operation::SetStatus { wallet_id, status } => self.set_status(*wallet_id, *status)?,
-            Operation::CloseUser { user_id } => self.close(*user_id),
-        };
-        Ok(self.append(order.key, event))
+    /// The rows so far.
+    pub fn rows(&self) -> &[LogRow] {
+        &self.batch.rows
     }
 
-    fn append(&mut self, key: Uuid, event: Event) -> &Entry {
-        self.batch.head.seq = self.batch.head.seq.saturating_add(1);
+    /// Decides one order against everything before it, and says which rows it became. A refusal changes nothing.
+    pub fn decide(&mut self, order: &Order) -> Result<Range<usize>, Refusal> {
+        let first = self.batch.rows.len();
+        match &order.operation {
+            Operation::Post(postings) => self.post_all(order.key, postings)?,
+            Operation::OpenWallet { user_id, currency } => {
+                let event = self.open(*user_id, *currency)?;
+                self.append(order.key, event);
+            }
+            Operation::SetStatus {
+                wallet_id,
+                status,
+                by,
+            } => {
+                let event = self.set_status(*wallet_id, *status, *by)?;
+                self.append(order.key, event);
+            }
+            Operation::CloseUser { user_id, by } => {
+                let event = self.close(*user_id, *by);
+                self.append(order.key, event);
+            }
+        }
+        Ok(first..self.batch.rows.len())
+    }
+
+    /// Appends an entry, and gives its number.
+    pub(super) fn append(&mut self, key: Uuid, event: Event) -> i64 {
+        let head = &mut self.batch.head;
+        head.seq = head.seq.saturating_add(1);
         let entry = Entry {
-            seq: self.batch.head.seq,
-            at: self.batch.head.at,
+            seq: head.seq,
+            at: head.at,
             event,
         };
-        self.batch.rows.push(LogRow { key, entry });
-        let last = self.batch.rows.len().saturating_sub(1);
-        &self.batch.rows[last].entry
+        self.batch.rows.push(LogRow {
+            key,
+            entry,
+            erased_note: None,
+        });
+        self.batch.head.seq
     }
 
-    fn account(&self, id: i64) -> Option<Account> {
+    pub(super) fn account(&self, id: i64) -> Option<Account> {
         let drafted = self.batch.accounts.get(&id).cloned();
         drafted.or_else(|| self.books.account(id))
     }
 
-    fn wallet(&self, id: i64) -> Result<Account, Refusal> {
+    /// Notes how an account will stand; one that is nowhere yet is opened.
+    pub(super) fn set_account(&mut self, account: Account) {
+        let id = account.id;
+        let before = self.batch.accounts.insert(id, account);
+        if before.is_none() && !self.books.knows_account(id) {
+            self.batch.opened.push(id);
+        }
+        if let Some(changed) = &mut self.changed {
+            changed.accounts.push((id, before));
+        }
+    }
+
+    pub(super) fn set_remainder(&mut self, remainder: Remainder) {
+        let seq = remainder.seq;
+        let before = self.batch.remainders.insert(seq, remainder);
+        if let Some(changed) = &mut self.changed {
+            changed.remainders.push((seq, before));
+        }
+    }
+
+    pub(super) fn wallet(&self, id: i64) -> Result<Account, Refusal> {
         self.account(id)
             .filter(|account| account.user_id.is_some())
             .ok_or(Refusal::WalletNotFound)
@@ -165,79 +176,12 @@ impl<'a> Draft<'a> {
             .unwrap_or_default()
     }
 
-    fn own_active(&self, wallet_id: i64, user_id: i64) -> Result<Account, Refusal> {
-        let wallet = self.wallet(wallet_id)?;
-        if wallet.user_id != Some(user_id) {
-            return Err(Refusal::NotOwner);
-        }
-        active(wallet)
-    }
-
-    /// The receiver's wallet of this currency.
-    fn destination(&self, user_id: i64, currency: Currency) -> Result<i64, Refusal> {
+    /// A user's wallet of this currency.
+    pub(super) fn wallet_of(&self, user_id: i64, currency: Currency) -> Option<Account> {
         let user = self.user(user_id);
-        let (_, wallet_id) = user
-            .wallets
-            .iter()
-            .find(|(of, _)| *of == currency)
-            .ok_or(Refusal::DestinationNotFound)?;
-        let wallet = self
-            .account(*wallet_id)
-            .ok_or(Refusal::DestinationNotFound)?;
-        active(wallet).map_err(|_| Refusal::DestinationNotActive)?;
-        Ok(*wallet_id)
-    }
-
-    /// Moves `amount` from one account to another, or changes nothing.
-    fn post(
-        &mut self,
-        kind: TransferKind,
-        from: i64,
-        to: i64,
-        amount: Amount,
-        description: Option<&String>,
-    ) -> Result<Event, Refusal> {
-        let mut debit = self.account(from).ok_or(Refusal::WalletNotFound)?;
-        let mut credit = self.account(to).ok_or(Refusal::WalletNotFound)?;
-        debit.balance = debit
-            .balance
-            .checked_sub(amount.units())
-            .ok_or(Refusal::LedgerLimit)?;
-        credit.balance = credit
-            .balance
-            .checked_add(amount.units())
-            .ok_or(Refusal::LedgerLimit)?;
-        if debit.user_id.is_some() && !wallet_balance(debit.balance) {
-            return Err(Refusal::InsufficientBalance);
-        }
-        if credit.user_id.is_some() && !wallet_balance(credit.balance) {
-            return Err(Refusal::BalanceLimit);
-        }
-        let payment_id = match kind {
-            TransferKind::Payment => {
-                let next = self
-                    .batch
-                    .head
-                    .payments
-                    .checked_add(1)
-                    .ok_or(Refusal::LedgerLimit)?;
-                self.batch.head.payments = next;
-                Some(next)
-            }
-            _ => None,
-        };
-        let transfer = Transfer {
-            kind,
-            debit: side(&debit),
-            credit: side(&credit),
-            amount,
-            currency: debit.currency,
-            payment_id,
-            description: description.cloned(),
-        };
-        self.batch.accounts.insert(from, debit);
-        self.batch.accounts.insert(to, credit);
-        Ok(Event::Transfer(transfer))
+        let mut wallets = user.wallets.iter();
+        let (_, wallet_id) = wallets.find(|(of, _)| *of == currency)?;
+        self.account(*wallet_id)
     }
 
     fn open(&mut self, user_id: i64, currency: Currency) -> Result<Event, Refusal> {
@@ -248,25 +192,10 @@ impl<'a> Draft<'a> {
         if user.wallets.iter().any(|(of, _)| *of == currency) {
             return Err(Refusal::WalletExists);
         }
-        let wallet_id = self
-            .batch
-            .head
-            .wallets
-            .checked_add(1)
-            .ok_or(Refusal::LedgerLimit)?;
+        let wallet_id = self.batch.head.wallets.checked_add(1);
+        let wallet_id = wallet_id.ok_or(Refusal::LedgerLimit)?;
         self.batch.head.wallets = wallet_id;
-        for (id, user_id) in [
-            (money_in(currency), None),
-            (money_out(currency), None),
-            (wallet_id, Some(user_id)),
-        ] {
-            if self.account(id).is_none() {
-                self.batch.opened.push(id);
-                self.batch
-                    .accounts
-                    .insert(id, new_account(id, user_id, currency));
-            }
-        }
+        self.set_account(new_account(wallet_id, Some(user_id), currency));
         user.wallets.push((currency, wallet_id));
         self.batch.users.insert(user_id, user);
         Ok(Event::WalletOpened {
@@ -276,22 +205,31 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn set_status(&mut self, wallet_id: i64, status: WalletStatus) -> Result<Event, Refusal> {
+    fn set_status(
+        &mut self,
+        wallet_id: i64,
+        status: WalletStatus,
+        by: Actor,
+    ) -> Result<Event, Refusal> {
         let mut wallet = self.wallet(wallet_id)?;
         if wallet.status == WalletStatus::Closed {
             return Err(Refusal::WalletNotActive);
         }
         wallet.status = status;
-        self.batch.accounts.insert(wallet_id, wallet);
-        Ok(Event::StatusChanged { wallet_id, status })
+        self.set_account(wallet);
+        Ok(Event::StatusChanged {
+            wallet_id,
+            status,
+            by,
+        })
     }
 
-    fn close(&mut self, user_id: i64) -> Event {
+    fn close(&mut self, user_id: i64, by: Actor) -> Event {
         let mut user = self.user(user_id);
         for (_, wallet_id) in &user.wallets {
             if let Some(mut wallet) = self.account(*wallet_id) {
                 wallet.status = WalletStatus::Closed;
-                self.batch.accounts.insert(*wallet_id, wallet);
+                self.set_account(wallet);
             }
         }
         if !user.closed {
@@ -299,26 +237,11 @@ impl<'a> Draft<'a> {
         }
         user.closed = true;
         self.batch.users.insert(user_id, user);
-        Event::UserClosed { user_id }
+        Event::UserClosed { user_id, by }
     }
 }
 
-fn active(account: Account) -> Result<Account, Refusal> {
-    match account.status {
-        WalletStatus::Active => Ok(account),
-        WalletStatus::Frozen | WalletStatus::Closed => Err(Refusal::WalletNotActive),
-    }
-}
-
-fn side(account: &Account) -> Side {
-    Side {
-        account: account.id,
-        user_id: account.user_id,
-        balance: account.balance,
-    }
-}
-
-fn new_account(id: i64, user_id: Option<i64>, currency: Currency) -> Account {
+pub(super) fn new_account(id: i64, user_id: Option<i64>, currency: Currency) -> Account {
     Account {
         id,
         user_id,

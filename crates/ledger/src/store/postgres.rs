@@ -1,4 +1,4 @@
-//! What only PostgreSQL does this way: arrays as parameters, the whole batch as one statement, or as two halves, of which the first
+//! The part that is different on PostgreSQL: arrays as parameters, the whole batch as one statement, or as two halves, of which the first
 //! overlaps with the batch before.
 
 use ledger_api::Event;
@@ -7,94 +7,13 @@ use store::sqlx::{self, Postgres, Row as _};
 use store::{Lent, PostgresPool, Session};
 use uuid::Uuid;
 
-use super::codec::{self, AccountColumns, LogColumns, StandingColumns, currency_code};
-use super::sql::standing;
+use super::rows::{
+    AccountRow, HeadAndAccountRow, LogRecord, RemainderRow, currency_code, event_columns,
+    stored_actor,
+};
+use super::sql::{head_and_accounts, remainders};
 use super::{Committed, Staged, StoreError};
-use crate::domain::{Account, Batch, chain};
-
-/// What a batch appends, given `head` with the moment that it was committed.
-macro_rules! rows {
-    () => {
-        "moved as (
-            insert into transfers (seq, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, kind, description)
-            select v.seq, v.debit, v.credit, v.amount, v.debit_balance, v.credit_balance, v.payment_id, head.at, v.key, v.kind, v.description
-            from head, unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[],
-                              $9::int2[], $10::text[])
-                v (seq, debit, credit, amount, debit_balance, credit_balance, payment_id, key, kind, description)),
-        happened as (
-            insert into account_events (seq, kind, wallet_id, user_id, currency, status, at, key)
-            select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, head.at, v.key
-            from head, unnest($11::int8[], $12::int2[], $13::int8[], $14::int8[], $15::int2[], $16::int2[], $17::uuid[])
-                v (seq, kind, wallet_id, user_id, currency, status, key)),
-        batch as (
-            insert into batches (last_seq, first_seq, hash, blind) select $18, $19 + 1, $20, $21 from head)"
-    };
-}
-
-/// What a batch changes. The parts see the state before the statement, so a new account is inserted as it will stand and is not among
-/// those that are updated.
-macro_rules! changes {
-    ($opened_id:literal, $user:literal, $opened_balance:literal, $currency:literal, $opened_status:literal,
-     $id:literal, $balance:literal, $status:literal, $closed:literal) => {
-        concat!(
-            "opened as (
-                insert into accounts (id, user_id, balance, currency, status)
-                select v.* from head, unnest(",
-            $opened_id,
-            "::int8[], ",
-            $user,
-            "::int8[], ",
-            $opened_balance,
-            "::int8[], ",
-            $currency,
-            "::int2[], ",
-            $opened_status,
-            "::int2[]) v),
-            touched as (
-                update accounts a set balance = v.balance, status = v.status
-                from head, unnest(",
-            $id,
-            "::int8[], ",
-            $balance,
-            "::int8[], ",
-            $status,
-            "::int2[]) v (id, balance, status)
-                where a.id = v.id),
-            closed as (
-                insert into closed_users (user_id) select v.* from head, unnest(",
-            $closed,
-            "::int8[]) v on conflict do nothing)"
-        )
-    };
-}
-
-/// A batch alone: one statement, one round trip, one commit. The head moves only from where the batch was decided; if it is
-/// elsewhere, every part that selects from it writes nothing.
-const COMMIT: &str = concat!(
-    "with head as (
-        update ledger_head set seq = $18, hash = $20, at = $22, wallets = $23, payments = $24, writer = $25
-        where id = 0 and seq = $19 returning at), ",
-    rows!(),
-    ", ",
-    changes!("$26", "$27", "$28", "$29", "$30", "$31", "$32", "$33", "$34"),
-    " select count(*) from head"
-);
-
-/// The first half of a batch that is written while the one before it is on its way: nobody sees it before the second.
-const STAGE: &str = concat!(
-    "with head as (select $22::int8 as at), ",
-    rows!(),
-    " select count(*) from head"
-);
-
-/// The second half, once the batch before is durable: the head, as in [`COMMIT`], and the accounts.
-const SETTLE: &str = concat!(
-    "with head as (
-        update ledger_head set seq = $1, hash = $3, at = $4, wallets = $5, payments = $6, writer = $7
-        where id = 0 and seq = $2 returning at), ",
-    changes!("$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16"),
-    " select count(*) from head"
-);
+use crate::domain::{Account, Batch, Remainder, chain};
 
 /// Begins a batch that waits for the one before it. What is in its way is another process's, which may be waiting for this one's
 /// next batch: that is no deadlock that the database could see, so nobody waits for long.
@@ -110,15 +29,18 @@ pub(super) async fn commit(
     writer: &str,
 ) -> Result<bool, StoreError> {
     let head = &batch.head;
-    let query = bind_rows(sqlx::query(COMMIT), batch)
+    let query = sqlx::query(include_str!("sql/commit.sql"))
+        .bind(head.seq)
+        .bind(batch.before)
+        .bind(&head.hash[..])
+        .bind(&batch.blind[..])
+        .bind(head.at)
         .bind(head.wallets)
-        .bind(head.payments)
+        .bind(head.numbers)
         .bind(writer);
+    let query = bind_changes(bind_rows(query, batch), batch);
     let mut session = pool.lend().await?;
-    let moved: i64 = bind_changes(query, batch)
-        .fetch_one(&mut *session)
-        .await?
-        .try_get(0)?;
+    let moved: i64 = query.fetch_one(&mut *session).await?.try_get(0)?;
     session.commit().await?;
     Ok(moved == 1)
 }
@@ -136,9 +58,13 @@ pub(super) async fn stage(
     writer: &str,
 ) -> Result<StagedBatch, StoreError> {
     let mut session = pool.begin_with("", WITHOUT_LONG_WAITS).await?;
-    bind_rows(sqlx::query(STAGE), batch)
-        .execute(&mut *session)
-        .await?;
+    let query = sqlx::query(include_str!("sql/stage.sql"))
+        .bind(batch.head.seq)
+        .bind(batch.before)
+        .bind(&batch.head.hash[..])
+        .bind(&batch.blind[..])
+        .bind(batch.head.at);
+    bind_rows(query, batch).execute(&mut *session).await?;
     Ok(StagedBatch {
         session,
         writer: writer.to_owned(),
@@ -149,13 +75,13 @@ pub(super) async fn stage(
 impl Staged for StagedBatch {
     async fn settle(mut self: Box<Self>, batch: &Batch) -> Result<Committed, StoreError> {
         let head = &batch.head;
-        let query = sqlx::query(SETTLE)
+        let query = sqlx::query(include_str!("sql/settle.sql"))
             .bind(head.seq)
             .bind(batch.before)
             .bind(&head.hash[..])
             .bind(head.at)
             .bind(head.wallets)
-            .bind(head.payments)
+            .bind(head.numbers)
             .bind(&self.writer);
         let query = bind_changes(query, batch);
         let row = query.fetch_one(&mut *self.session).await?;
@@ -168,53 +94,59 @@ impl Staged for StagedBatch {
     }
 }
 
-/// Binds what [`rows!`] names, and the moment.
+/// Binds the new rows of `postings` and `account_events`, in the order of their columns in the statements.
 fn bind_rows<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
-    let mut moved = Moved::default();
+    let mut posted = Posted::default();
     let mut happened = Happened::default();
     for row in &batch.rows {
         match &row.entry.event {
-            Event::Transfer(transfer) => {
-                moved.seq.push(row.entry.seq);
-                moved.debit.push(transfer.debit.account);
-                moved.credit.push(transfer.credit.account);
-                moved.amount.push(transfer.amount.units());
-                moved.debit_balance.push(transfer.debit.balance);
-                moved.credit_balance.push(transfer.credit.balance);
-                moved.payment_id.push(transfer.payment_id);
-                moved.key.push(row.key);
-                moved.kind.push(chain::kind_code(transfer.kind));
-                moved.description.push(transfer.description.as_deref());
+            Event::Posted(posting) => {
+                posted.seq.push(row.entry.seq);
+                posted.debit.push(posting.debit.account);
+                posted.credit.push(posting.credit.account);
+                posted.amount.push(posting.amount.units());
+                posted.debit_balance.push(posting.debit.balance);
+                posted.credit_balance.push(posting.credit.balance);
+                posted.key.push(row.key);
+                posted.kind.push(posting.kind.0);
+                posted.number.push(posting.number);
+                posted.by_actor.push(stored_actor(posting));
+                posted.draws_on.push(posting.draws_on);
+                posted.group_seq.push(posting.group);
+                posted.expires_at.push(posting.expires_at);
+                posted.note.push(posting.note.as_deref());
             }
-            event => happened.push(row.entry.seq, row.key, event),
+            event @ (Event::WalletOpened { .. }
+            | Event::StatusChanged { .. }
+            | Event::UserClosed { .. }) => happened.push(row.entry.seq, row.key, event),
         }
     }
     query
-        .bind(moved.seq)
-        .bind(moved.debit)
-        .bind(moved.credit)
-        .bind(moved.amount)
-        .bind(moved.debit_balance)
-        .bind(moved.credit_balance)
-        .bind(moved.payment_id)
-        .bind(moved.key)
-        .bind(moved.kind)
-        .bind(moved.description)
+        .bind(posted.seq)
+        .bind(posted.debit)
+        .bind(posted.credit)
+        .bind(posted.amount)
+        .bind(posted.debit_balance)
+        .bind(posted.credit_balance)
+        .bind(posted.key)
+        .bind(posted.kind)
+        .bind(unless_all_null(posted.number))
+        .bind(unless_all_null(posted.by_actor))
+        .bind(unless_all_null(posted.draws_on))
+        .bind(unless_all_null(posted.group_seq))
+        .bind(unless_all_null(posted.expires_at))
+        .bind(posted.note)
         .bind(happened.seq)
         .bind(happened.kind)
         .bind(happened.wallet_id)
         .bind(happened.user_id)
         .bind(happened.currency)
         .bind(happened.status)
+        .bind(happened.by_actor)
         .bind(happened.key)
-        .bind(batch.head.seq)
-        .bind(batch.before)
-        .bind(&batch.head.hash[..])
-        .bind(&batch.blind[..])
-        .bind(batch.head.at)
 }
 
-/// Binds what [`changes!`] names.
+/// Binds the accounts, users and remainders that a batch changes.
 fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
     let (opened, touched): (Vec<_>, Vec<_>) = batch
         .accounts
@@ -222,6 +154,9 @@ fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
         .partition(|account| batch.opened.contains(&account.id));
     fn of<T>(accounts: &[&Account], field: impl Fn(&Account) -> T) -> Vec<T> {
         accounts.iter().map(|account| field(account)).collect()
+    }
+    fn of_remainders<T>(batch: &Batch, field: impl Fn(&Remainder) -> T) -> Vec<T> {
+        batch.remainders.values().map(field).collect()
     }
     query
         .bind(of(&opened, |a| a.id))
@@ -233,21 +168,39 @@ fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
         .bind(of(&touched, |a| a.balance))
         .bind(of(&touched, |a| chain::status_code(a.status)))
         .bind(&batch.closed_users)
+        .bind(of_remainders(batch, |r| r.seq))
+        .bind(of_remainders(batch, |r| r.amount))
+        .bind(of_remainders(batch, |r| r.used))
+        .bind(of_remainders(batch, |r| r.last_draw))
+        .bind(of_remainders(batch, |r| r.expires_at))
 }
 
-/// The columns of new transfers.
+/// `unnest` fills a shorter array up with nulls: a column that is null in every row travels as an empty one.
+fn unless_all_null(column: Vec<Option<i64>>) -> Vec<Option<i64>> {
+    if column.iter().all(Option::is_none) {
+        Vec::new()
+    } else {
+        column
+    }
+}
+
+/// The columns of new postings.
 #[derive(Default)]
-struct Moved<'a> {
+struct Posted<'a> {
     seq: Vec<i64>,
     debit: Vec<i64>,
     credit: Vec<i64>,
     amount: Vec<i64>,
     debit_balance: Vec<i64>,
     credit_balance: Vec<i64>,
-    payment_id: Vec<Option<i64>>,
     key: Vec<Uuid>,
     kind: Vec<i16>,
-    description: Vec<Option<&'a str>>,
+    number: Vec<Option<i64>>,
+    by_actor: Vec<Option<i64>>,
+    draws_on: Vec<Option<i64>>,
+    group_seq: Vec<Option<i64>>,
+    expires_at: Vec<Option<i64>>,
+    note: Vec<Option<&'a str>>,
 }
 
 /// The columns of new account events.
@@ -259,12 +212,13 @@ struct Happened {
     user_id: Vec<Option<i64>>,
     currency: Vec<Option<i16>>,
     status: Vec<Option<i16>>,
+    by_actor: Vec<Option<i64>>,
     key: Vec<Uuid>,
 }
 
 impl Happened {
     fn push(&mut self, seq: i64, key: Uuid, event: &Event) {
-        let Some(columns) = codec::event_columns(event) else {
+        let Some(columns) = event_columns(event) else {
             return;
         };
         self.seq.push(seq);
@@ -273,6 +227,7 @@ impl Happened {
         self.user_id.push(columns.user_id);
         self.currency.push(columns.currency);
         self.status.push(columns.status);
+        self.by_actor.push(columns.by_actor);
         self.key.push(key);
     }
 }
@@ -280,7 +235,7 @@ impl Happened {
 pub(super) async fn accounts(
     connection: &mut Lent<Postgres>,
     ids: &[i64],
-) -> sqlx::Result<Vec<AccountColumns>> {
+) -> sqlx::Result<Vec<AccountRow>> {
     sqlx::query_as("select id, user_id, balance, currency, status from accounts where id = any($1)")
         .bind(ids)
         .fetch_all(connection)
@@ -290,8 +245,8 @@ pub(super) async fn accounts(
 pub(super) async fn accounts_at_head(
     connection: &mut Lent<Postgres>,
     ids: &[i64],
-) -> sqlx::Result<Vec<StandingColumns>> {
-    sqlx::query_as(standing!("a.id = any($1)"))
+) -> sqlx::Result<Vec<HeadAndAccountRow>> {
+    sqlx::query_as(head_and_accounts!("a.id = any($1)"))
         .bind(ids)
         .fetch_all(connection)
         .await
@@ -300,7 +255,7 @@ pub(super) async fn accounts_at_head(
 pub(super) async fn accounts_of(
     connection: &mut Lent<Postgres>,
     users: &[i64],
-) -> sqlx::Result<(Vec<AccountColumns>, Vec<i64>)> {
+) -> sqlx::Result<(Vec<AccountRow>, Vec<i64>)> {
     // Closed users first: who is closed in between has no account yet that the second look-up would miss.
     let closed = sqlx::query_scalar("select user_id from closed_users where user_id = any($1)")
         .bind(users)
@@ -315,18 +270,22 @@ pub(super) async fn accounts_of(
     Ok((accounts, closed))
 }
 
+pub(super) async fn remainders_of(
+    connection: &mut Lent<Postgres>,
+    seqs: &[i64],
+) -> sqlx::Result<Vec<RemainderRow>> {
+    sqlx::query_as(remainders!("p.seq = any($1)"))
+        .bind(seqs)
+        .fetch_all(connection)
+        .await
+}
+
 pub(super) async fn find(
     connection: &mut Lent<Postgres>,
     keys: &[Uuid],
-) -> sqlx::Result<Vec<LogColumns>> {
-    sqlx::query_as(
-        "select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
-         from transfers where key = any($1)
-         union all
-         select seq, kind, wallet_id, user_id, currency, status, null, null, at, key, null
-         from account_events where key = any($1)",
-    )
-    .bind(keys)
-    .fetch_all(connection)
-    .await
+) -> sqlx::Result<Vec<LogRecord>> {
+    sqlx::query_as(include_str!("sql/find_postgres.sql"))
+        .bind(keys)
+        .fetch_all(connection)
+        .await
 }

@@ -6,30 +6,38 @@ use money::Currency;
 use store::{Database, in_transaction, on_read, sqlx};
 use uuid::Uuid;
 
-use super::codec::{self, HeadColumns, LogColumns, Owners};
-use super::{BatchRow, Committed, LedgerStore, Staged, StoreError, postgres, sqlite};
-use crate::domain::{Account, Batch, Head, LogRow};
+use super::rows::{self, HeadRow, LogRecord, Owners, RemainderRow, StoredBatch};
+use super::{BatchRow, Committed, LedgerStore, Staged, StoreError, postgres, sqlite, sums};
+use crate::domain::merkle::Hash;
+use crate::domain::{Account, Batch, Head, LogRow, Remainder, chain};
 
-/// Both halves of the log as one, in order. Each is limited by itself: PostgreSQL would read all that comes after `$1`, for every page.
-const LOG: &str = "
-    select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
-    from (select * from transfers where seq > $1 order by seq limit $2) moved
-    union all
-    select seq, kind, wallet_id, user_id, currency, status, null, null, at, key, null
-    from (select * from account_events where seq > $1 order by seq limit $2) happened
-    order by seq limit $2";
+/// A page of the log.
+const LOG: &str = include_str!("sql/log.sql");
 
-/// One statement sees one state, in both databases. What comes after `on` chooses the accounts.
-macro_rules! standing {
-    ($on:literal) => {
+/// The head with accounts: one statement sees one state, in both databases. The condition chooses the accounts.
+macro_rules! head_and_accounts {
+    ($condition:literal) => {
         concat!(
-            "select h.seq, h.wallets, h.payments, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status
+            "select h.seq, h.wallets, h.numbers, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status
              from ledger_head h left join accounts a on ",
-            $on
+            $condition
         )
     };
 }
-pub(super) use standing;
+pub(super) use head_and_accounts;
+
+/// Postings with how much of them was drawn. The condition chooses the postings.
+macro_rules! remainders {
+    ($condition:literal) => {
+        concat!(
+            "select p.seq, p.kind, p.debit_account, p.credit_account, p.amount, coalesce(r.used, 0) as used,
+                    coalesce(r.last_draw, 0) as last_draw, p.expires_at
+             from postings p left join remainders r on r.seq = p.seq where ",
+            $condition
+        )
+    };
+}
+pub(super) use remainders;
 
 /// So many accounts are summed up at once: a millisecond or two.
 const SUMMED_AT_ONCE: i64 = 2_000;
@@ -62,7 +70,7 @@ const USERS: &str = "
 pub struct SqlStore {
     database: Database,
     owners: Owners,
-    /// What it signs its commits with: where this process listens, or nothing.
+    /// The name that it signs its commits with: this process's address, or nothing.
     writer: String,
 }
 
@@ -71,7 +79,7 @@ impl SqlStore {
     pub fn new(database: Database) -> SqlStore {
         SqlStore {
             database,
-            owners: Owners::new(codec::OWNERS_MAX),
+            owners: Owners::new(rows::OWNERS_MAX),
             writer: String::new(),
         }
     }
@@ -85,29 +93,41 @@ impl SqlStore {
         }
     }
 
-    async fn decode(&self, rows: Vec<LogColumns>) -> Result<Vec<LogRow>, StoreError> {
-        let unknown = codec::unknown_owners(&rows, &self.owners);
-        if !unknown.is_empty() {
-            for account in self.accounts(&unknown).await? {
-                self.owners
-                    .insert(account.id, (account.user_id, account.currency));
-            }
-        }
-        rows.into_iter()
-            .map(|row| codec::log_row(row, &self.owners))
+    async fn decode(&self, records: Vec<LogRecord>) -> Result<Vec<LogRow>, StoreError> {
+        self.learn_owners(records.iter().flat_map(LogRecord::wallets))
+            .await?;
+        records
+            .into_iter()
+            .map(|record| record.log_row(&self.owners))
             .collect()
+    }
+
+    /// Has the owners of these wallets in the cache.
+    async fn learn_owners(&self, wallets: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+        let is_unknown = |id: &i64| *id > 0 && !self.owners.contains_key(id);
+        let mut unknown: Vec<i64> = wallets.filter(is_unknown).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        for account in self.accounts(&unknown).await? {
+            self.owners
+                .insert(account.id, (account.user_id, account.currency));
+        }
+        Ok(())
     }
 }
 
 #[async_trait::async_trait]
 impl LedgerStore for SqlStore {
     async fn head(&self) -> Result<Head, StoreError> {
-        let columns: HeadColumns = on_read!(&self.database, pool => {
-            sqlx::query_as("select seq, wallets, payments, at, hash from ledger_head where id = 0")
+        let head: HeadRow = on_read!(&self.database, pool => {
+            sqlx::query_as("select seq, wallets, numbers, at, hash from ledger_head where id = 0")
                 .fetch_one(pool)
                 .await
         })?;
-        codec::head(columns)
+        head.try_into()
     }
 
     async fn identity(&self) -> Result<(Uuid, i64), StoreError> {
@@ -164,7 +184,7 @@ impl LedgerStore for SqlStore {
             postgres pool => postgres::accounts(pool, ids).await,
             sqlite pool => sqlite::accounts(pool, ids).await
         )?;
-        rows.into_iter().map(codec::account).collect()
+        rows.into_iter().map(Account::try_from).collect()
     }
 
     async fn accounts_of(&self, users: &[i64]) -> Result<(Vec<Account>, Vec<i64>), StoreError> {
@@ -173,7 +193,7 @@ impl LedgerStore for SqlStore {
             postgres pool => postgres::accounts_of(pool, users).await,
             sqlite pool => sqlite::accounts_of(pool, users).await
         )?;
-        let accounts: Result<_, _> = rows.into_iter().map(codec::account).collect();
+        let accounts: Result<_, _> = rows.into_iter().map(Account::try_from).collect();
         Ok((accounts?, closed))
     }
 
@@ -216,15 +236,84 @@ impl LedgerStore for SqlStore {
         Ok((head.seq, self.decode(rows).await?))
     }
 
+    async fn remainders(&self, seqs: &[i64]) -> Result<Vec<Remainder>, StoreError> {
+        let rows: Vec<RemainderRow> = on_read!(
+            &self.database,
+            postgres pool => postgres::remainders_of(pool, seqs).await,
+            sqlite pool => sqlite::remainders_of(pool, seqs).await
+        )?;
+        self.learn_owners(rows.iter().map(|row| row.debit_account))
+            .await?;
+        rows.into_iter()
+            .map(|row| row.remainder(&self.owners))
+            .collect()
+    }
+
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        let rows = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select seq, used, last_draw from remainders where seq > $1 order by seq limit $2",
+            )
+            .bind(after)
+            .bind(limit)
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(rows)
+    }
+
+    async fn erased_notes(&self) -> Result<i64, StoreError> {
+        let count = on_read!(&self.database, pool => {
+            sqlx::query_scalar("select count(*) from erased_notes")
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(count)
+    }
+
+    async fn erase_note(&self, seq: i64) -> Result<bool, StoreError> {
+        let row = self.log(seq.saturating_sub(1), 1).await?.pop();
+        let batch = self.batches(seq.saturating_sub(1), 1).await?.pop();
+        let (Some(row), Some(batch)) = (row, batch) else {
+            return Ok(false);
+        };
+        let note = row
+            .entry
+            .event
+            .as_posting()
+            .and_then(|posting| posting.note.as_ref());
+        let Some(note) = note.filter(|_| row.entry.seq == seq) else {
+            return Ok(false);
+        };
+        let hash: Hash = chain::note_hash(&chain::salt(&batch.blind, seq), note);
+        let erased: sqlx::Result<()> = in_transaction!(&self.database, tx => {
+            let kept = sqlx::query("insert into erased_notes (seq, hash) values ($1, $2)")
+                .bind(seq)
+                .bind(&hash[..])
+                .execute(&mut *tx)
+                .await;
+            match kept {
+                Ok(_) => sqlx::query("update postings set note = null where seq = $1")
+                    .bind(seq)
+                    .execute(&mut *tx)
+                    .await
+                    .map(drop),
+                Err(error) => Err(error),
+            }
+        });
+        erased?;
+        Ok(true)
+    }
+
     async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError> {
-        let rows: Vec<LogColumns> = on_read!(&self.database, pool => {
+        let rows: Vec<LogRecord> = on_read!(&self.database, pool => {
             sqlx::query_as(LOG).bind(after).bind(limit).fetch_all(pool).await
         })?;
         self.decode(rows).await
     }
 
     async fn batches(&self, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
-        let rows: Vec<codec::BatchColumns> = on_read!(&self.database, pool => {
+        let rows: Vec<StoredBatch> = on_read!(&self.database, pool => {
             sqlx::query_as(
                 "select first_seq, last_seq, hash, blind from batches where last_seq > $1 order by last_seq limit $2",
             )
@@ -233,11 +322,11 @@ impl LedgerStore for SqlStore {
             .fetch_all(pool)
             .await
         })?;
-        rows.into_iter().map(codec::batch).collect()
+        rows.into_iter().map(BatchRow::try_from).collect()
     }
 
     async fn accounts_at_head(&self, ids: &[i64]) -> Result<(Head, Vec<Account>), StoreError> {
-        codec::standing(on_read!(
+        rows::head_and_accounts(on_read!(
             &self.database,
             postgres pool => postgres::accounts_at_head(pool, ids).await,
             sqlite pool => sqlite::accounts_at_head(pool, ids).await
@@ -247,10 +336,10 @@ impl LedgerStore for SqlStore {
     async fn sums(&self) -> Result<(Vec<(Currency, i128)>, i64), StoreError> {
         macro_rules! sum_up {
             ($snapshot:ident) => {{
-                let mut sums = codec::Sums::default();
+                let mut sums = sums::Sums::default();
                 while let Some(after) = sums.after(SUMMED_AT_ONCE) {
                     let started = Instant::now();
-                    let part: Vec<codec::SumColumns> = sqlx::query_as(SUMS)
+                    let part: Vec<sums::SumColumns> = sqlx::query_as(SUMS)
                         .bind(after)
                         .bind(SUMMED_AT_ONCE)
                         .fetch_all(&mut *$snapshot)
@@ -276,102 +365,11 @@ impl LedgerStore for SqlStore {
     }
 
     async fn all_accounts(&self) -> Result<(Head, Vec<Account>), StoreError> {
-        codec::standing(on_read!(&self.database, pool => {
-            sqlx::query_as(standing!("true")).fetch_all(pool).await
+        rows::head_and_accounts(on_read!(&self.database, pool => {
+            sqlx::query_as(head_and_accounts!("true")).fetch_all(pool).await
         })?)
     }
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails, and says where"
-)]
-mod tests {
-    use store::sqlx::{AssertSqlSafe, Executor as _};
-    use testing::{TestDatabase, every_database, execute};
-
-    use super::*;
-    use crate::store::STEPS;
-
-    async fn migrated(home: &TestDatabase) -> Database {
-        let config = home.config("wallet");
-        let database = Database::open(&config).await.unwrap();
-        database.migrate(&config, STEPS).await.unwrap();
-        database
-    }
-
-    #[tokio::test]
-    async fn a_page_of_the_log_does_not_read_the_rest_of_it() {
-        for home in every_database().await {
-            let database = migrated(&home).await;
-            // SQLite has no other way to put this in order than by its key.
-            let Database::Postgres(pool) = &database else {
-                continue;
-            };
-            let mut connection = pool.lend().await.unwrap();
-            connection
-                .execute(
-                    "insert into transfers select n, 1, 2, 1, 1, 1, null, 1, gen_random_uuid(), 1, null
-                     from generate_series(1, 20000) n",
-                )
-                .await
-                .unwrap();
-            let prepare = format!("prepare page(int8, int8) as {LOG}");
-            connection.execute(AssertSqlSafe(prepare)).await.unwrap();
-            let plan: Vec<String> = sqlx::query_scalar(
-                "explain (analyze, costs off, timing off) execute page(100, 50)",
-            )
-            .persistent(false)
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap();
-            let rows = plan.iter().filter_map(|line| {
-                let (_, after) = line.split_once("actual rows=")?;
-                after.split(' ').next()?.parse::<u64>().ok()
-            });
-            assert_eq!(rows.max(), Some(50), "{plan:#?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn sums_are_of_one_moment_although_they_are_read_in_parts() {
-        for home in every_database().await {
-            let database = migrated(&home).await;
-            let count = 2 * SUMMED_AT_ONCE + 7;
-            // Rupiah and dollars (360 and 840): what wallets hold came in from outside.
-            let open = format!(
-                "insert into accounts (id, user_id, balance, currency, status)
-                 with recursive n(id) as (select 1 union all select id + 1 from n where id < {count})
-                 select id, id, 1000, 360 + 480 * (id % 2), 0 from n
-                 union all select -1 - c, null, -1000 * (select count(*) from n where id % 2 = c), 360 + 480 * c, 0 from (select 0 as c union all select 1) codes"
-            );
-            // From the first part to the last, and none of it is anywhere in between.
-            let shift = format!(
-                "update accounts set balance = balance + case id when 1 then -1 else 1 end where id in (1, {count})"
-            );
-            let store = SqlStore::new(database.clone());
-            execute(&database, &open).await.unwrap();
-            let shifting = async {
-                for _ in 0..200 {
-                    execute(&database, &shift).await.unwrap();
-                }
-            };
-            let summing = async {
-                for _ in 0..10 {
-                    let (sums, negative) = store.sums().await.unwrap();
-                    let sums: Vec<i128> = sums.into_iter().map(|(_, sum)| sum).collect();
-                    assert_eq!((sums, negative), (vec![0, 0], 0));
-                }
-            };
-            tokio::join!(shifting, summing);
-            execute(
-                &database,
-                "update accounts set balance = balance + 1 where id = 3000",
-            )
-            .await
-            .unwrap();
-            assert_eq!(store.sums().await.unwrap().0[0].1, 1);
-        }
-    }
-}
+mod tests;

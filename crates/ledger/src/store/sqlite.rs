@@ -1,30 +1,45 @@
-//! What only SQLite does this way: lists as JSON, and a batch as a few statements in one transaction.
+//! The part that is different on SQLite: lists as JSON, and a batch as a few statements in one transaction.
 
-use ledger_api::Event;
 use serde_json::{Value, json};
 use store::SqlitePools;
 use store::sqlx::{self, SqlitePool};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::codec::{self, AccountColumns, LogColumns, StandingColumns, currency_code};
-use super::sql::standing;
-use crate::domain::{Batch, LogRow, chain};
+use super::rows::{
+    AccountRow, HeadAndAccountRow, LogRecord, RemainderRow, currency_code, event_columns,
+    stored_actor,
+};
+use super::sql::{head_and_accounts, remainders};
+use crate::domain::{Account, Batch, LogRow, Remainder, chain};
 
+const MOVE_HEAD: &str = "
+    update ledger_head set seq = $2, wallets = $3, numbers = $4, at = $5, hash = $6, writer = $7
+    where id = 0 and seq = $1";
 const OPEN: &str = "
     insert into accounts (id, user_id, balance, currency, status)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from json_each($1)";
 const TOUCH: &str = "
-    update accounts set balance = v.value ->> 1, status = v.value ->> 2 from json_each($1) v where accounts.id = v.value ->> 0";
-const MOVE: &str = "
-    insert into transfers (seq, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, kind, description)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, $2,
-           unhex(value ->> 7), value ->> 8, value ->> 9
+    update accounts set balance = v.value ->> 1, status = v.value ->> 2
+    from json_each($1) v where accounts.id = v.value ->> 0";
+const POST: &str = "
+    insert into postings (seq, debit_account, credit_account, amount, debit_balance, credit_balance, at, key, kind,
+                          number, by_actor, draws_on, group_seq, expires_at, note)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, unhex(value ->> 7), value ->> 8,
+           value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
     from json_each($1)";
 const HAPPEN: &str = "
-    insert into account_events (seq, kind, wallet_id, user_id, currency, status, at, key)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, $2, unhex(value ->> 6)
+    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, unhex(value ->> 8)
     from json_each($1)";
+const DRAW: &str = "
+    insert into remainders (seq, amount, used, last_draw, expires_at)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from json_each($1) where true
+    on conflict (seq) do update set used = excluded.used, last_draw = excluded.last_draw";
+const CLOSE: &str = "
+    insert into closed_users (user_id) select value from json_each($1) where true on conflict do nothing";
+const BATCH: &str =
+    "insert into batches (last_seq, first_seq, hash, blind) values ($1, $2, $3, $4)";
 
 /// `false` when the head is elsewhere.
 pub(super) async fn commit(
@@ -34,18 +49,16 @@ pub(super) async fn commit(
 ) -> Result<bool, StoreError> {
     let mut tx = pools.begin().await?;
     let head = &batch.head;
-    let moved = sqlx::query(
-        "update ledger_head set seq = $2, wallets = $3, payments = $4, at = $5, hash = $6, writer = $7 where id = 0 and seq = $1",
-    )
-    .bind(batch.before)
-    .bind(head.seq)
-    .bind(head.wallets)
-    .bind(head.payments)
-    .bind(head.at)
-    .bind(&head.hash[..])
-    .bind(writer)
-    .execute(&mut *tx)
-    .await?;
+    let moved = sqlx::query(MOVE_HEAD)
+        .bind(batch.before)
+        .bind(head.seq)
+        .bind(head.wallets)
+        .bind(head.numbers)
+        .bind(head.at)
+        .bind(&head.hash[..])
+        .bind(writer)
+        .execute(&mut *tx)
+        .await?;
     if moved.rows_affected() == 0 {
         return Ok(false);
     }
@@ -53,31 +66,14 @@ pub(super) async fn commit(
         .accounts
         .values()
         .partition(|account| batch.opened.contains(&account.id));
-    if !opened.is_empty() {
-        let row = |a: &&crate::domain::Account| {
-            json!([
-                a.id,
-                a.user_id,
-                a.balance,
-                currency_code(a.currency),
-                chain::status_code(a.status)
-            ])
-        };
-        execute(&mut tx, OPEN, opened.iter().map(row).collect(), head.at).await?;
-    }
-    let row = |a: &&crate::domain::Account| json!([a.id, a.balance, chain::status_code(a.status)]);
-    execute(&mut tx, TOUCH, touched.iter().map(row).collect(), head.at).await?;
-    let transfers: Vec<Value> = batch.rows.iter().filter_map(transfer).collect();
-    execute(&mut tx, MOVE, transfers, head.at).await?;
-    let events: Vec<Value> = batch.rows.iter().filter_map(event).collect();
-    execute(&mut tx, HAPPEN, events, head.at).await?;
-    for user_id in &batch.closed_users {
-        sqlx::query("insert into closed_users (user_id) values ($1) on conflict do nothing")
-            .bind(user_id)
-            .execute(&mut *tx)
-            .await?;
-    }
-    sqlx::query("insert into batches (last_seq, first_seq, hash, blind) values ($1, $2, $3, $4)")
+    execute(&mut tx, OPEN, opened.into_iter().map(opened_account)).await?;
+    execute(&mut tx, TOUCH, touched.into_iter().map(touched_account)).await?;
+    execute(&mut tx, POST, batch.rows.iter().filter_map(posting)).await?;
+    execute(&mut tx, HAPPEN, batch.rows.iter().filter_map(event)).await?;
+    execute(&mut tx, DRAW, batch.remainders.values().map(remainder)).await?;
+    let closed_users = batch.closed_users.iter().map(|id| json!(id));
+    execute(&mut tx, CLOSE, closed_users).await?;
+    sqlx::query(BATCH)
         .bind(head.seq)
         .bind(batch.before.saturating_add(1))
         .bind(&head.hash[..])
@@ -88,45 +84,64 @@ pub(super) async fn commit(
     Ok(true)
 }
 
+/// Executes a statement whose parameter is a list of rows; none for an empty list.
 async fn execute(
     tx: &mut store::Session<sqlx::Sqlite>,
     statement: &'static str,
-    rows: Vec<Value>,
-    at: i64,
+    rows: impl Iterator<Item = Value>,
 ) -> Result<(), StoreError> {
+    let rows: Vec<Value> = rows.collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let query = sqlx::query(statement).bind(Value::from(rows).to_string());
-    let query = if statement.contains("$2") {
-        query.bind(at)
-    } else {
-        query
-    };
-    query.execute(&mut **tx).await?;
+    sqlx::query(statement)
+        .bind(Value::from(rows).to_string())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
-fn transfer(row: &LogRow) -> Option<Value> {
-    let Event::Transfer(transfer) = &row.entry.event else {
-        return None;
-    };
+fn opened_account(account: &Account) -> Value {
+    json!([
+        account.id,
+        account.user_id,
+        account.balance,
+        currency_code(account.currency),
+        chain::status_code(account.status)
+    ])
+}
+
+fn touched_account(account: &Account) -> Value {
+    json!([
+        account.id,
+        account.balance,
+        chain::status_code(account.status)
+    ])
+}
+
+fn posting(row: &LogRow) -> Option<Value> {
+    let posting = row.entry.event.as_posting()?;
     Some(json!([
         row.entry.seq,
-        transfer.debit.account,
-        transfer.credit.account,
-        transfer.amount.units(),
-        transfer.debit.balance,
-        transfer.credit.balance,
-        transfer.payment_id,
+        posting.debit.account,
+        posting.credit.account,
+        posting.amount.units(),
+        posting.debit.balance,
+        posting.credit.balance,
+        row.entry.at,
         row.key.simple().to_string(),
-        chain::kind_code(transfer.kind),
-        transfer.description,
+        posting.kind.0,
+        posting.number,
+        stored_actor(posting),
+        posting.draws_on,
+        posting.group,
+        posting.expires_at,
+        posting.note,
     ]))
 }
 
 fn event(row: &LogRow) -> Option<Value> {
-    let columns = codec::event_columns(&row.entry.event)?;
+    let columns = event_columns(&row.entry.event)?;
     Some(json!([
         row.entry.seq,
         columns.kind,
@@ -134,11 +149,23 @@ fn event(row: &LogRow) -> Option<Value> {
         columns.user_id,
         columns.currency,
         columns.status,
+        columns.by_actor,
+        row.entry.at,
         row.key.simple().to_string(),
     ]))
 }
 
-pub(super) async fn accounts(pool: &SqlitePool, ids: &[i64]) -> sqlx::Result<Vec<AccountColumns>> {
+fn remainder(remainder: &Remainder) -> Value {
+    json!([
+        remainder.seq,
+        remainder.amount,
+        remainder.used,
+        remainder.last_draw,
+        remainder.expires_at,
+    ])
+}
+
+pub(super) async fn accounts(pool: &SqlitePool, ids: &[i64]) -> sqlx::Result<Vec<AccountRow>> {
     sqlx::query_as(
         "select id, user_id, balance, currency, status from accounts where id in (select value from json_each($1))",
     )
@@ -150,17 +177,19 @@ pub(super) async fn accounts(pool: &SqlitePool, ids: &[i64]) -> sqlx::Result<Vec
 pub(super) async fn accounts_at_head(
     pool: &SqlitePool,
     ids: &[i64],
-) -> sqlx::Result<Vec<StandingColumns>> {
-    sqlx::query_as(standing!("a.id in (select value from json_each($1))"))
-        .bind(json!(ids).to_string())
-        .fetch_all(pool)
-        .await
+) -> sqlx::Result<Vec<HeadAndAccountRow>> {
+    sqlx::query_as(head_and_accounts!(
+        "a.id in (select value from json_each($1))"
+    ))
+    .bind(json!(ids).to_string())
+    .fetch_all(pool)
+    .await
 }
 
 pub(super) async fn accounts_of(
     pool: &SqlitePool,
     users: &[i64],
-) -> sqlx::Result<(Vec<AccountColumns>, Vec<i64>)> {
+) -> sqlx::Result<(Vec<AccountRow>, Vec<i64>)> {
     // Closed users first: who is closed in between has no account yet that the second look-up would miss.
     let users = json!(users).to_string();
     let closed = sqlx::query_scalar(
@@ -178,16 +207,20 @@ pub(super) async fn accounts_of(
     Ok((accounts, closed))
 }
 
-pub(super) async fn find(pool: &SqlitePool, keys: &[Uuid]) -> sqlx::Result<Vec<LogColumns>> {
+pub(super) async fn remainders_of(
+    pool: &SqlitePool,
+    seqs: &[i64],
+) -> sqlx::Result<Vec<RemainderRow>> {
+    sqlx::query_as(remainders!("p.seq in (select value from json_each($1))"))
+        .bind(json!(seqs).to_string())
+        .fetch_all(pool)
+        .await
+}
+
+pub(super) async fn find(pool: &SqlitePool, keys: &[Uuid]) -> sqlx::Result<Vec<LogRecord>> {
     let keys: Vec<String> = keys.iter().map(|key| key.simple().to_string()).collect();
-    sqlx::query_as(
-        "select seq, kind, debit_account, credit_account, amount, debit_balance, credit_balance, payment_id, at, key, description
-         from transfers where key in (select unhex(value) from json_each($1))
-         union all
-         select seq, kind, wallet_id, user_id, currency, status, null, null, at, key, null
-         from account_events where key in (select unhex(value) from json_each($1))",
-    )
-    .bind(json!(keys).to_string())
-    .fetch_all(pool)
-    .await
+    sqlx::query_as(include_str!("sql/find_sqlite.sql"))
+        .bind(json!(keys).to_string())
+        .fetch_all(pool)
+        .await
 }

@@ -77,7 +77,7 @@ impl Batches {
         findings.fail(CHAIN, || why);
     }
 
-    /// Whether the chain ends at the head.
+    /// Checks that the chain ends at the head.
     pub(super) fn at_head(&self, head: &Head, findings: &mut Findings) {
         if !self.broken && (self.hash != head.hash || !self.rows.is_empty()) {
             findings.fail(CHAIN, || "it does not end at the head".to_owned());

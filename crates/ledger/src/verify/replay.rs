@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ledger_api::{Event, Transfer, WalletStatus};
+use ledger_api::{Event, Holder, Kind, Kinds, Leg, Posting, WalletStatus};
 
-use super::rules::{BALANCES, Findings, GAPLESS, NEGATIVE, NUMBERS, REPLAY, SUM, TIME};
-use crate::domain::{Account, Head, LogRow, money_in, money_out};
+use super::rules::{BALANCES, Findings, GAPLESS, KINDS, NEGATIVE, NUMBERS, REPLAY, SUM, TIME};
+use crate::domain::{Account, Head, LogRow, system_account};
 
 /// Accounts that a walk from the middle keeps in mind; past that it forgets them.
 const KNOWN_MAX: usize = 100_000;
 
-/// What the entries so far came to.
+/// The state that the entries so far lead to.
 pub(super) struct Replay {
-    /// Whether it began at the first entry. Otherwise an account that was not met yet is taken as the log has it.
+    kinds: &'static Kinds,
+    /// True if it began at the first entry. Otherwise an account that was not met yet is taken as the log has it.
     is_whole: bool,
     balances: HashMap<i64, i64>,
     statuses: HashMap<i64, WalletStatus>,
@@ -22,13 +23,14 @@ pub(super) struct Replay {
     pub(super) seq: i64,
     at: i64,
     wallets: i64,
-    payments: i64,
+    numbers: i64,
 }
 
 impl Replay {
     /// From where the log stood at `head`; from its start, with every account, where that is the head of an empty log.
-    pub(super) fn from(head: &Head) -> Replay {
+    pub(super) fn from(head: &Head, kinds: &'static Kinds) -> Replay {
         Replay {
+            kinds,
             is_whole: head.seq == 0,
             balances: HashMap::new(),
             statuses: HashMap::new(),
@@ -37,7 +39,7 @@ impl Replay {
             seq: head.seq,
             at: head.at,
             wallets: head.wallets,
-            payments: head.payments,
+            numbers: head.numbers,
         }
     }
 
@@ -67,11 +69,9 @@ impl Replay {
         self.seq = entry.seq;
         self.at = entry.at;
         match &entry.event {
-            Event::Transfer(transfer) => self.transfer(entry.seq, transfer, findings),
+            Event::Posted(posting) => self.posting(entry.seq, posting, findings),
             Event::WalletOpened {
-                wallet_id,
-                user_id,
-                currency,
+                wallet_id, user_id, ..
             } => {
                 self.wallets = self.wallets.saturating_add(1);
                 if *wallet_id != self.wallets {
@@ -80,11 +80,6 @@ impl Replay {
                     });
                 }
                 self.balances.entry(*wallet_id).or_insert(0);
-                if self.is_whole {
-                    for id in [money_in(*currency), money_out(*currency)] {
-                        self.balances.entry(id).or_insert(0);
-                    }
-                }
                 self.statuses.insert(*wallet_id, WalletStatus::Active);
                 self.touched.insert(*wallet_id);
                 self.wallets_of
@@ -92,10 +87,12 @@ impl Replay {
                     .or_default()
                     .push(*wallet_id);
             }
-            Event::StatusChanged { wallet_id, status } => {
+            Event::StatusChanged {
+                wallet_id, status, ..
+            } => {
                 self.statuses.insert(*wallet_id, *status);
             }
-            Event::UserClosed { user_id } => {
+            Event::UserClosed { user_id, .. } => {
                 for wallet_id in self.wallets_of.get(user_id).into_iter().flatten() {
                     self.statuses.insert(*wallet_id, WalletStatus::Closed);
                 }
@@ -107,50 +104,64 @@ impl Replay {
         }
     }
 
-    fn transfer(&mut self, seq: i64, transfer: &Transfer, findings: &mut Findings) {
-        let amount = transfer.amount.units();
-        for (side, change) in [
-            (&transfer.debit, amount.checked_neg()),
-            (&transfer.credit, Some(amount)),
+    fn posting(&mut self, seq: i64, posting: &Posting, findings: &mut Findings) {
+        let amount = posting.amount.units();
+        for (leg, change) in [
+            (&posting.debit, amount.checked_neg()),
+            (&posting.credit, Some(amount)),
         ] {
-            let before = self.balances.get(&side.account).copied();
+            // The first posting that needs a system's account opens it.
+            let opened = (self.is_whole && leg.account < 0).then_some(0);
+            let before = self.balances.get(&leg.account).copied().or(opened);
             let after = before
                 .zip(change)
                 .and_then(|(before, change)| before.checked_add(change));
-            if (self.is_whole || before.is_some()) && after != Some(side.balance) {
+            if (self.is_whole || before.is_some()) && after != Some(leg.balance) {
                 findings.fail(REPLAY, || {
                     format!(
                         "entry {seq} leaves account {} at {}, not at {after:?}",
-                        side.account, side.balance
+                        leg.account, leg.balance
                     )
                 });
             }
-            self.balances.insert(side.account, side.balance);
-            self.touched.insert(side.account);
+            self.balances.insert(leg.account, leg.balance);
+            self.touched.insert(leg.account);
         }
-        if let Some(payment_id) = transfer.payment_id {
-            self.payments = self.payments.saturating_add(1);
-            if payment_id != self.payments {
-                findings.fail(NUMBERS, || format!("entry {seq} is payment {payment_id}"));
+        let kind = self.kinds.get(posting.kind);
+        if !kind.is_some_and(|kind| is_allowed(kind, posting)) {
+            findings.fail(KINDS, || {
+                let code = posting.kind.0;
+                format!("entry {seq} is of kind {code}, which does not allow it")
+            });
+        }
+        if kind.is_some_and(|kind| kind.numbered) != posting.number.is_some() {
+            findings.fail(NUMBERS, || {
+                format!("entry {seq} has the number {:?}", posting.number)
+            });
+        }
+        if let Some(number) = posting.number {
+            self.numbers = self.numbers.saturating_add(1);
+            if number != self.numbers {
+                findings.fail(NUMBERS, || format!("entry {seq} has the number {number}"));
             }
         }
     }
 
-    /// Whether the head says what the log says.
+    /// Checks that the head says what the log says.
     pub(super) fn at_head(&self, head: &Head, findings: &mut Findings) {
         if self.seq != head.seq {
             findings.fail(GAPLESS, || {
                 format!("it ends with {}, the head says {}", self.seq, head.seq)
             });
         }
-        if (self.wallets, self.payments) != (head.wallets, head.payments) {
+        if (self.wallets, self.numbers) != (head.wallets, head.numbers) {
             findings.fail(NUMBERS, || {
                 "the head counts otherwise than the log".to_owned()
             });
         }
     }
 
-    /// Whether these accounts stand where the log left them. Accounts that were not met are left alone.
+    /// Checks that these accounts stand where the log left them. Accounts that were not met are left alone.
     pub(super) fn compare(&self, accounts: &[Account], findings: &mut Findings) {
         for account in accounts {
             let expected = self.balances.get(&account.id).copied();
@@ -195,4 +206,16 @@ impl Replay {
             findings.fail(SUM, || format!("{currency}: {sum}"));
         }
     }
+}
+
+/// True if the table of kinds allows such a posting.
+fn is_allowed(kind: &Kind, posting: &Posting) -> bool {
+    let is_holder = |holder: Holder, leg: &Leg| match holder {
+        Holder::Wallet => leg.user_id.is_some(),
+        Holder::System(role) => leg.account == system_account(posting.currency, role),
+    };
+    is_holder(kind.debit, &posting.debit)
+        && is_holder(kind.credit, &posting.credit)
+        && kind.draws.is_some() == posting.draws_on.is_some()
+        && (kind.expires || posting.expires_at.is_none())
 }

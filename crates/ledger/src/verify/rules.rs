@@ -1,4 +1,4 @@
-//! What must hold, and what was found that breaks it.
+//! The invariants, and the findings that break them.
 
 use std::collections::BTreeMap;
 
@@ -29,15 +29,26 @@ pub(super) const REPLAY: Rule = rule(
 );
 pub(crate) const BALANCES: Rule = rule("balances", "every account stands where the log leaves it");
 pub(super) const TIME: Rule = rule("time", "the log's time never goes back");
-pub(super) const NUMBERS: Rule = rule("numbers", "wallets and payments are numbered without gaps");
+pub(super) const NUMBERS: Rule = rule(
+    "numbers",
+    "wallets, payments and other numbered postings are numbered without gaps",
+);
+pub(super) const KINDS: Rule = rule(
+    "kinds",
+    "every posting is of a known kind, between accounts that its kind allows",
+);
+pub(super) const DRAWS: Rule = rule(
+    "draws",
+    "nothing is drawn on for more than it moved, nor after it expired",
+);
 pub(super) const CHAIN: Rule = rule("chain", "the hash chain is whole");
 
 /// Every invariant that an audit checks.
-pub const ALL: [Rule; 8] = [
-    SUM, NEGATIVE, GAPLESS, REPLAY, BALANCES, TIME, NUMBERS, CHAIN,
+pub const ALL: [Rule; 10] = [
+    SUM, NEGATIVE, GAPLESS, REPLAY, BALANCES, TIME, NUMBERS, KINDS, DRAWS, CHAIN,
 ];
 
-/// What breaks the rules: the first thing for each.
+/// The findings that break rules: the first thing for each.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(BTreeMap<Rule, String>);
 

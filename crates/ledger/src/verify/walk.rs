@@ -2,28 +2,33 @@
 
 use std::collections::HashSet;
 
+use ledger_api::Kinds;
+
 use super::batches::Batches;
+use super::draws::DrawAudit;
 use super::replay::Replay;
 use super::rules::{BALANCES, Findings, GAPLESS};
 use crate::domain::{Account, Head};
 use crate::store::{LedgerStore, StoreError};
 
-/// Where a walk is, and what it has in mind.
+/// The position and the memory of a walk.
 pub(crate) struct Walk {
     replay: Replay,
+    draws: DrawAudit,
     batches: Batches,
 }
 
 impl Walk {
     /// From the first entry on.
-    pub(crate) fn from_the_start() -> Walk {
-        Walk::from(&Head::default())
+    pub(crate) fn from_the_start(kinds: &'static Kinds) -> Walk {
+        Walk::from(&Head::default(), kinds)
     }
 
     /// From a head that is taken as it is. An account that is met for the first time is taken as the log has it.
-    pub(crate) fn from(head: &Head) -> Walk {
+    pub(crate) fn from(head: &Head, kinds: &'static Kinds) -> Walk {
         Walk {
-            replay: Replay::from(head),
+            replay: Replay::from(head, kinds),
+            draws: DrawAudit::from(head, kinds),
             batches: Batches::from(head),
         }
     }
@@ -54,6 +59,7 @@ impl Walk {
             });
             return Ok(false);
         }
+        self.draws.page(store, &rows, findings).await?;
         for row in rows {
             self.replay.entry(&row, findings);
             self.batches.entry(store, row, findings).await?;
@@ -84,7 +90,7 @@ impl Walk {
         }
     }
 
-    /// Whether the head says what the log says.
+    /// Checks that the head says what the log says.
     pub(crate) fn at_head(&self, head: &Head, findings: &mut Findings) {
         self.replay.at_head(head, findings);
         self.batches.at_head(head, findings);
@@ -93,11 +99,19 @@ impl Walk {
     /// Bounds what is kept in mind.
     pub(crate) fn forget(&mut self) {
         self.replay.forget();
+        self.draws.forget();
     }
 
     /// The end of a walk over the whole log: these are all the accounts there are.
-    pub(super) fn finish(&self, head: &Head, accounts: &[Account], findings: &mut Findings) {
+    pub(super) async fn finish(
+        &self,
+        store: &dyn LedgerStore,
+        head: &Head,
+        accounts: &[Account],
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
         self.replay.finish(head, accounts, findings);
         self.batches.at_head(head, findings);
+        self.draws.finish(store, head, findings).await
     }
 }

@@ -1,7 +1,7 @@
 //! What the ledger measures.
 
 use http_server::Metrics;
-use ledger_api::{Event, TransferKind};
+use ledger_api::Kinds;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
@@ -18,8 +18,9 @@ pub struct LedgerMetrics {
     pub(super) head_moved: IntCounter,
     pub(super) key_taken: IntCounter,
     pub(super) waiting: IntGauge,
-    pub(super) passed_on: IntCounter,
-    pub(super) passed_on_failed: IntCounter,
+    pub(super) forwarded: IntCounter,
+    pub(super) forward_failed: IntCounter,
+    kinds: &'static Kinds,
     transfers: IntCounterVec,
     value: IntCounterVec,
     feed_lag: IntGaugeVec,
@@ -27,7 +28,7 @@ pub struct LedgerMetrics {
 
 impl LedgerMetrics {
     /// Registers them.
-    pub fn register(metrics: &Metrics) -> anyhow::Result<LedgerMetrics> {
+    pub fn register(metrics: &Metrics, kinds: &'static Kinds) -> anyhow::Result<LedgerMetrics> {
         let sizes = vec![
             1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
         ];
@@ -35,6 +36,7 @@ impl LedgerMetrics {
             0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0,
         ];
         let made = LedgerMetrics {
+            kinds,
             batches: IntCounter::new("ledger_batches_total", "Commits of the ledger.")?,
             batch_size: Histogram::with_opts(
                 HistogramOpts::new("ledger_batch_size", "Entries in one commit.").buckets(sizes),
@@ -56,11 +58,11 @@ impl LedgerMetrics {
                 "Batches that were decided again because a key was there already.",
             )?,
             waiting: IntGauge::new("ledger_waiting_calls", "Calls that wait for the writer.")?,
-            passed_on: IntCounter::new(
+            forwarded: IntCounter::new(
                 "ledger_passed_on_total",
                 "Orders that another process carried out, because it was the last to write.",
             )?,
-            passed_on_failed: IntCounter::new(
+            forward_failed: IntCounter::new(
                 "ledger_passed_on_failed_total",
                 "Calls to another process that writes which it did not answer.",
             )?,
@@ -93,8 +95,8 @@ impl LedgerMetrics {
         metrics.register(made.head_moved.clone())?;
         metrics.register(made.key_taken.clone())?;
         metrics.register(made.waiting.clone())?;
-        metrics.register(made.passed_on.clone())?;
-        metrics.register(made.passed_on_failed.clone())?;
+        metrics.register(made.forwarded.clone())?;
+        metrics.register(made.forward_failed.clone())?;
         metrics.register(made.transfers.clone())?;
         metrics.register(made.value.clone())?;
         metrics.register(made.feed_lag.clone())?;
@@ -115,22 +117,17 @@ impl LedgerMetrics {
         self.commit_seconds.observe(seconds);
         self.head.set(batch.head.seq);
         for row in &batch.rows {
-            if let Event::Transfer(transfer) = &row.entry.event {
-                let labels = [kind_label(transfer.kind), transfer.currency.code()];
+            if let Some(posting) = row.entry.event.as_posting() {
+                let kind = self.kinds.get(posting.kind);
+                let labels = [
+                    kind.map_or("unknown", |kind| kind.name),
+                    posting.currency.code(),
+                ];
                 self.transfers.with_label_values(&labels).inc();
                 self.value
                     .with_label_values(&labels)
-                    .inc_by(transfer.amount.units().unsigned_abs());
+                    .inc_by(posting.amount.units().unsigned_abs());
             }
         }
-    }
-}
-
-fn kind_label(kind: TransferKind) -> &'static str {
-    match kind {
-        TransferKind::Topup => "topup",
-        TransferKind::Payment => "payment",
-        TransferKind::Transfer => "transfer",
-        TransferKind::Withdrawal => "withdrawal",
     }
 }

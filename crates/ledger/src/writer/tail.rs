@@ -1,6 +1,6 @@
 //! The newest part of the log, in memory: what followers ask for all the time.
 //!
-//! What must hold: the entries here are committed, and follow each other without a gap. Whether they reach the end of the log
+//! Invariants: the entries here are committed, and follow each other without a gap. Whether they reach the end of the log
 //! is for the caller to know, who has just asked the database where that is.
 
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::domain::LogRow;
 
-/// How many entries are kept: a follower that is further behind reads the database.
+/// The number of entries are kept: a follower that is further behind reads the database.
 const KEPT_MAX: usize = 16_384;
 
 /// The newest entries that this process committed or followed.
@@ -60,7 +60,7 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use ledger_api::{Entry, Event, Uuid};
+    use ledger_api::{Actor, Entry, Event, Uuid};
 
     use super::*;
 
@@ -70,8 +70,12 @@ mod tests {
             entry: Entry {
                 seq,
                 at: seq,
-                event: Event::UserClosed { user_id: seq },
+                event: Event::UserClosed {
+                    user_id: seq,
+                    by: Actor::User(seq),
+                },
             },
+            erased_note: None,
         })
     }
 

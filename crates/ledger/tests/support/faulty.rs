@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ledger::domain::{Account, Batch, Head, LogRow};
+use ledger::domain::{Account, Batch, Head, LogRow, Remainder};
 use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, Staged, StoreError};
 use ledger_api::Uuid;
 use money::Currency;
@@ -143,6 +143,22 @@ impl LedgerStore for Faulty {
 
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {
         self.inner.find(keys).await
+    }
+
+    async fn remainders(&self, seqs: &[i64]) -> Result<Vec<Remainder>, StoreError> {
+        self.inner.remainders(seqs).await
+    }
+
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        self.inner.drawn(after, limit).await
+    }
+
+    async fn erased_notes(&self) -> Result<i64, StoreError> {
+        self.inner.erased_notes().await
+    }
+
+    async fn erase_note(&self, seq: i64) -> Result<bool, StoreError> {
+        self.inner.erase_note(seq).await
     }
 
     async fn log(&self, after: i64, limit: i64) -> Result<Vec<LogRow>, StoreError> {

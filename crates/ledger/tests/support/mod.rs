@@ -1,20 +1,26 @@
 //! A ledger in a fresh database, without HTTP in front.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "a module of each test binary, which uses a part of it"
 )]
 
 pub mod faulty;
+pub mod kinds;
+pub mod naive;
 
 use std::sync::Arc;
 
 use clock::{Clock, Entropy};
 use http_server::{Metrics, Workers};
+pub use kinds::{KINDS, pay, top_up, transfer};
 use ledger::store::{LedgerStore, STEPS, SqlStore};
 use ledger::verify::{Report, verify};
 use ledger::{Ledger, LedgerMetrics, Peers};
-use ledger_api::{Entry, Event, Operation, Order, Outcome, Refusal, Transfer, Uuid};
+use ledger_api::{
+    Actor, Entry, Event, Operation, Order, Outcome, Posting, Refusal, Uuid, WalletStatus,
+};
 use money::{Amount, Currency};
 use store::{Database, DatabaseConfig};
 use testing::TestDatabase;
@@ -69,14 +75,26 @@ impl TestBank {
         database: Database,
         peers: Option<Peers>,
     ) -> TestBank {
-        let clock = Clock::system();
+        TestBank::at(backend, config, store, database, peers, Clock::system())
+    }
+
+    /// The same with a clock of its own.
+    pub fn at(
+        backend: &'static str,
+        config: &DatabaseConfig,
+        store: Arc<dyn LedgerStore>,
+        database: Database,
+        peers: Option<Peers>,
+        clock: Clock,
+    ) -> TestBank {
         let workers = Workers::default();
         let metrics = Metrics::new().unwrap();
         let ledger = Ledger::start(
             store.clone(),
+            &KINDS,
             clock.clone(),
             Entropy::system(),
-            LedgerMetrics::register(&metrics).unwrap(),
+            LedgerMetrics::register(&metrics, &KINDS).unwrap(),
             peers,
             &workers,
         );
@@ -150,7 +168,7 @@ impl TestBank {
     }
 
     pub async fn audit(&self) -> Report {
-        verify(&*self.store, &|_, _| ()).await.unwrap()
+        verify(&*self.store, &KINDS, &|_, _| ()).await.unwrap()
     }
 
     pub async fn assert_whole(&self) {
@@ -163,45 +181,39 @@ pub fn idr(units: i64) -> Amount {
     Amount::new(units).unwrap()
 }
 
-pub fn top_up(wallet_id: i64, user_id: i64, amount: i64) -> Operation {
-    Operation::TopUp {
+/// An administrator freezes a wallet.
+pub fn freeze(wallet_id: i64) -> Operation {
+    Operation::SetStatus {
         wallet_id,
-        user_id,
-        amount: idr(amount),
+        status: WalletStatus::Frozen,
+        by: Actor::User(ADMIN),
     }
 }
 
-pub fn pay(wallet_id: i64, user_id: i64, amount: i64) -> Operation {
-    Operation::Pay {
-        wallet_id,
-        user_id,
-        merchant: "Tokopedia".to_owned(),
-        amount: idr(amount),
-    }
-}
-
-pub fn transfer(from_wallet_id: i64, user_id: i64, to_user_id: i64, amount: i64) -> Operation {
-    Operation::Transfer {
-        from_wallet_id,
-        user_id,
-        to_user_id,
-        amount: idr(amount),
-    }
-}
+/// Who freezes wallets.
+pub const ADMIN: i64 = 900;
 
 #[track_caller]
 pub fn accepted(outcome: Outcome) -> Entry {
     match outcome {
-        Outcome::Accepted { entry, .. } => entry,
+        Outcome::Accepted { mut entries, .. } if entries.len() == 1 => entries.remove(0),
         other => panic!("not accepted: {other:?}"),
     }
 }
 
 #[track_caller]
-pub fn moved(outcome: Outcome) -> Transfer {
+pub fn all_accepted(outcome: Outcome) -> Vec<Entry> {
+    match outcome {
+        Outcome::Accepted { entries, .. } => entries,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub fn moved(outcome: Outcome) -> Posting {
     match accepted(outcome).event {
-        Event::Transfer(transfer) => transfer,
-        other => panic!("no transfer: {other:?}"),
+        Event::Posted(posting) => posting,
+        other => panic!("no posting: {other:?}"),
     }
 }
 

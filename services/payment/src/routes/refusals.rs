@@ -27,7 +27,20 @@ pub(super) fn transfer_refused(reason: Refusal) -> ApiError {
         Refusal::SameWallet => ApiError::bad_request("Invalid source wallet", "same_wallet")
             .field("to_user_id")
             .message("Sender and receiver are one"),
-        other => refused(other, "Invalid source wallet", "from_wallet_id"),
+        Refusal::WalletNotFound
+        | Refusal::NotOwner
+        | Refusal::WalletNotActive
+        | Refusal::UserClosed
+        | Refusal::InsufficientBalance
+        | Refusal::BalanceLimit
+        | Refusal::LedgerLimit
+        | Refusal::NotStorable
+        | Refusal::WalletExists
+        | Refusal::CurrencyMismatch
+        | Refusal::KindNotAllowed
+        | Refusal::NothingToDraw
+        | Refusal::RemainderExceeded
+        | Refusal::RemainderExpired => refused(reason, "Invalid source wallet", "from_wallet_id"),
     }
 }
 
@@ -65,7 +78,12 @@ fn refused(reason: Refusal, wallet_sentence: &'static str, wallet_field: &'stati
         Refusal::WalletExists
         | Refusal::SameWallet
         | Refusal::DestinationNotFound
-        | Refusal::DestinationNotActive => {
+        | Refusal::DestinationNotActive
+        | Refusal::CurrencyMismatch
+        | Refusal::KindNotAllowed
+        | Refusal::NothingToDraw
+        | Refusal::RemainderExceeded
+        | Refusal::RemainderExpired => {
             tracing::error!(?reason, "the ledger refused for a reason that cannot be");
             ApiError::internal()
         }

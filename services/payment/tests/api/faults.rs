@@ -56,13 +56,13 @@ async fn as_many_orders_as_may_travel_together_do() {
         let entropy = clock::Entropy::system();
         let order = || ledger_api::Order {
             key: ledger_api::Uuid::from_bytes(entropy.bytes16()),
-            operation: ledger_api::Operation::Pay {
-                wallet_id: ani.wallet_id,
-                user_id: ani.user_id,
+            operation: wallet_api::pay(
+                ani.wallet_id,
+                ani.user_id,
                 // The longest name there can be, in the longest characters.
-                merchant: "\u{1F6D2}".repeat(200),
-                amount: money::Amount::new(1).unwrap(),
-            },
+                "\u{1F6D2}".repeat(200),
+                money::Amount::new(1).unwrap(),
+            ),
         };
         // Two calls take what is there at once; the others gather behind them.
         let orders = (0..3 * ledger_api::ORDERS_MAX).map(|_| world.bank.ledger.submit(order()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use api_error::ApiError;
 use futures_util::future::{try_join, try_join_all};
+use ledger_api::Kinds;
 use store::sqlx::sqlite::SqlitePool;
 use store::sqlx::{self, FromRow as _, Row as _};
 use store::{Database, PostgresPool, Together, on_postgres};
@@ -44,14 +45,16 @@ type Read = HashMap<Place, Arc<Found>>;
 pub(crate) struct Pages(Together<Place, Arc<Found>>);
 
 impl Pages {
-    /// Pages of the history in this database.
-    pub(crate) fn new(database: Database) -> Pages {
+    /// Pages of the history in this database, which has these kinds.
+    pub(crate) fn new(database: Database, kinds: &'static Kinds) -> Pages {
         Pages(Together::new(TOGETHER_MAX, move |places| {
             let database = database.clone();
             async move {
                 match &database {
-                    Database::Postgres(pool) => from_postgres(pool, places).await,
-                    Database::Sqlite(pools) => pools.noted(from_sqlite(&pools.read, places).await),
+                    Database::Postgres(pool) => from_postgres(pool, places, kinds).await,
+                    Database::Sqlite(pools) => {
+                        pools.noted(from_sqlite(&pools.read, places, kinds).await)
+                    }
                 }
             }
         }))
@@ -99,20 +102,29 @@ const OF_USERS: &str = concat!(
     where w.user_id = v.user_id order by p.created_at desc, p.id desc limit v.rows) h"
 );
 
-async fn from_postgres(pool: &PostgresPool, places: Vec<Place>) -> sqlx::Result<Read> {
+async fn from_postgres(
+    pool: &PostgresPool,
+    places: Vec<Place>,
+    kinds: &Kinds,
+) -> sqlx::Result<Read> {
     let (of_wallets, of_users) = places
         .into_iter()
         .partition(|place| place.wallet_id.is_some());
     let (mut pages, more) = try_join(
-        many(pool, OF_USERS, of_users),
-        many(pool, OF_WALLETS, of_wallets),
+        many(pool, OF_USERS, of_users, kinds),
+        many(pool, OF_WALLETS, of_wallets, kinds),
     )
     .await?;
     pages.extend(more);
     Ok(pages)
 }
 
-async fn many(pool: &PostgresPool, sql: &'static str, places: Vec<Place>) -> sqlx::Result<Read> {
+async fn many(
+    pool: &PostgresPool,
+    sql: &'static str,
+    places: Vec<Place>,
+    kinds: &Kinds,
+) -> sqlx::Result<Read> {
     if places.is_empty() {
         return Ok(Read::new());
     }
@@ -134,7 +146,7 @@ async fn many(pool: &PostgresPool, sql: &'static str, places: Vec<Place>) -> sql
         let index = usize::try_from(number.saturating_sub(1)).ok();
         let page = index.and_then(|index| pages.get_mut(index));
         let page = page.ok_or(sqlx::Error::RowNotFound)?;
-        page.rows.push(movement(Row::from_row(&row)?)?);
+        page.rows.push(movement(Row::from_row(&row)?, kinds)?);
         page.version = row.try_get::<Option<i64>, _>("version")?.map(Version);
     }
     let pages = places.into_iter().zip(pages);
@@ -155,7 +167,7 @@ const OF_WALLET: &str = concat!(
 const WALLETS: &str = "select wallet_id from wallets where user_id = $1";
 
 /// Its queries have no way to go: one for each page, one beside the other.
-async fn from_sqlite(pool: &SqlitePool, places: Vec<Place>) -> sqlx::Result<Read> {
+async fn from_sqlite(pool: &SqlitePool, places: Vec<Place>, kinds: &Kinds) -> sqlx::Result<Read> {
     let one = async |place: Place| -> sqlx::Result<(Place, Arc<Found>)> {
         // Before the rows: they may then be newer than it, and never older.
         let version = of_user(pool, place.user_id).await?;
@@ -176,7 +188,7 @@ async fn from_sqlite(pool: &SqlitePool, places: Vec<Place>) -> sqlx::Result<Read
                 .fetch_all(pool)
                 .await?;
             for row in of_wallet {
-                rows.push(movement(row)?);
+                rows.push(movement(row, kinds)?);
             }
         }
         newest_first(&mut rows);

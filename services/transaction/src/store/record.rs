@@ -1,13 +1,12 @@
 //! Entries of history that services record by hand.
 
 use clock::Timestamp;
-use money::Currency;
 use store::sqlx::query::Query;
 use store::sqlx::{Encode, Type};
 use store::{in_transaction, sqlx};
 
 use super::{Error, Row, Store, columns, movement, on_totals_conflict};
-use crate::domain::{Movement, Totals, Wallet};
+use crate::domain::{Movement, Sum, SumOf, Wallet, comes_in};
 use crate::wire::NewRecord;
 
 /// A service's idempotency key.
@@ -46,36 +45,34 @@ const ADD: &str = concat!(
 );
 
 pub(super) const COUNT: &str = concat!(
-    "insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal) \
-     values ($1, $2, $3, $4, $5, $6, $7, $8) ",
+    "insert into totals as t (user_id, currency, kind, is_in, entries, amount) values ($1, $2, $3, $4, $5, $6) ",
     on_totals_conflict!()
 );
 
 /// Binds what [`COUNT`] adds.
 pub(super) fn count<'q, D>(
     query: Query<'q, D, D::Arguments>,
-    user_id: i64,
-    currency: &'q Currency,
-    totals: &Totals,
+    of: &'q SumOf,
+    sum: Sum,
 ) -> Query<'q, D, D::Arguments>
 where
     D: sqlx::Database,
+    bool: Encode<'q, D> + Type<D>,
+    i16: Encode<'q, D> + Type<D>,
     i64: Encode<'q, D> + Type<D>,
     &'q str: Encode<'q, D> + Type<D>,
 {
     query
-        .bind(user_id)
-        .bind(currency.code())
-        .bind(totals.entries)
-        .bind(totals.topup)
-        .bind(totals.payment)
-        .bind(totals.sent)
-        .bind(totals.received)
-        .bind(totals.withdrawal)
+        .bind(of.user_id)
+        .bind(of.currency.code())
+        .bind(of.kind.0)
+        .bind(of.is_in)
+        .bind(sum.entries)
+        .bind(sum.amount)
 }
 
 impl Store {
-    /// Adds a record to the history of `wallet` and to its user's totals, once for each key.
+    /// Adds a record to the history of `wallet` and to its user's sums, once for each key.
     pub(crate) async fn record(
         &self,
         new: &NewRecord,
@@ -84,8 +81,16 @@ impl Store {
         at: Timestamp,
     ) -> Result<Recorded, Error> {
         let sha256 = new.sha256();
-        let mut totals = Totals::default();
-        totals.add(new.kind, new.amount.units());
+        let of = SumOf {
+            user_id: wallet.user_id,
+            currency: wallet.currency,
+            kind: new.kind.code,
+            is_in: comes_in(new.kind),
+        };
+        let sum = Sum {
+            entries: 1,
+            amount: new.amount.units(),
+        };
         in_transaction!(&self.database, tx => {
             let id: i64 = sqlx::query_scalar(NEXT_ID).fetch_one(&mut *tx).await?;
             if let Some(Key { service, key }) = key {
@@ -96,7 +101,7 @@ impl Store {
                         return Ok(Recorded::KeyReused);
                     }
                     let row: Row = sqlx::query_as(FIND).bind(known_id).fetch_one(&mut *tx).await?;
-                    return Ok(Recorded::Before(movement(row)?));
+                    return Ok(Recorded::Before(movement(row, self.kinds)?));
                 }
                 sqlx::query(ADD_KEY)
                     .bind(service)
@@ -110,17 +115,15 @@ impl Store {
                 .bind(id)
                 .bind(wallet.user_id)
                 .bind(wallet.wallet_id)
-                .bind(new.kind.code())
+                .bind(new.kind.code.0)
                 .bind(new.amount.units())
                 .bind(wallet.currency.code())
                 .bind(&new.description)
                 .bind(at.micros())
                 .fetch_one(&mut *tx)
                 .await?;
-            count(sqlx::query(COUNT), wallet.user_id, &wallet.currency, &totals)
-                .execute(&mut *tx)
-                .await?;
-            Ok(Recorded::Now(movement(row)?))
+            count(sqlx::query(COUNT), &of, sum).execute(&mut *tx).await?;
+            Ok(Recorded::Now(movement(row, self.kinds)?))
         })
     }
 }

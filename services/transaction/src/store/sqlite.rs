@@ -11,8 +11,8 @@ use crate::domain::{Batch, Movement};
 /// such statements, whose text is prepared once.
 const ROWS_MAX: usize = 100;
 
-const MOVE: &str = "update feed_position set seq = $2, numbered = $2, last_number = last_number + $3, ledger = $4, mark = $5 \
-    where id = 0 and seq = $1 and numbered = $1 returning last_number - $3";
+const MOVE: &str = "update feed_position set seq = $2, last_number = last_number + $3, ledger = $4, mark = $5 \
+    where id = 0 and seq = $1 returning last_number - $3";
 
 pub(super) async fn append(
     pools: &SqlitePools,
@@ -39,7 +39,7 @@ pub(super) async fn append(
             for rows in batch.movements.chunks(ROWS_MAX) {
                 number = add_movements(&mut tx, rows, number).await?;
             }
-            add_totals(&mut tx, batch).await?;
+            add_sums(&mut tx, batch).await?;
             tx.commit().await?;
             Ok(true)
         })
@@ -76,7 +76,7 @@ async fn add_movements(
             .push_bind(movement.side)
             .push_bind(movement.user_id)
             .push_bind(movement.wallet_id)
-            .push_bind(movement.kind.code())
+            .push_bind(movement.kind.code.0)
             .push_bind(movement.amount)
             .push_bind(movement.currency.code())
             .push_bind(&movement.description)
@@ -89,24 +89,22 @@ async fn add_movements(
     Ok(number)
 }
 
-async fn add_totals(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::Result<()> {
-    let totals: Vec<_> = batch.totals.iter().collect();
-    for totals in totals.chunks(ROWS_MAX) {
+async fn add_sums(tx: &mut Transaction<'_, Sqlite>, batch: &Batch) -> sqlx::Result<()> {
+    let sums: Vec<_> = batch.sums.iter().collect();
+    for sums in sums.chunks(ROWS_MAX) {
         let mut upsert = QueryBuilder::new(
-            "insert into totals as t (user_id, currency, entries, topup, payment, sent, received, withdrawal) ",
+            "insert into totals as t (user_id, currency, kind, is_in, entries, amount) ",
         );
-        upsert.push_values(totals, |mut row, ((user_id, currency), sums)| {
-            row.push_bind(user_id)
-                .push_bind(currency.code())
-                .push_bind(sums.entries)
-                .push_bind(sums.topup)
-                .push_bind(sums.payment)
-                .push_bind(sums.sent)
-                .push_bind(sums.received)
-                .push_bind(sums.withdrawal);
+        upsert.push_values(sums, |mut row, (of, sum)| {
+            row.push_bind(of.user_id)
+                .push_bind(of.currency.code())
+                .push_bind(of.kind.0)
+                .push_bind(of.is_in)
+                .push_bind(sum.entries)
+                .push_bind(sum.amount);
         });
         upsert.push(concat!(" ", on_totals_conflict!()));
-        execute(tx, upsert, totals.len()).await?;
+        execute(tx, upsert, sums.len()).await?;
     }
     Ok(())
 }

@@ -86,14 +86,15 @@ pub(super) async fn of_user(pool: &SqlitePool, user_id: i64) -> sqlx::Result<Opt
 )]
 mod tests {
     use clock::Timestamp;
-    use ledger_api::{Entry, Event, Side, Transfer, TransferKind};
+    use ledger_api::{Actor, Entry, Event, Kind, Leg, Posting};
     use money::{Amount, Currency};
     use store::on_read;
     use testing::every_database;
+    use wallet_api::{KINDS, PAYMENT, TOPUP, TRANSFER, WITHDRAWAL};
 
     use super::*;
     use crate::STEPS;
-    use crate::domain::{Batch, Kind, Wallet};
+    use crate::domain::{Batch, Wallet};
     use crate::store::{Cursor, Key, Pages, Place, Recorded, Store};
     use crate::wire::NewRecord;
 
@@ -101,15 +102,15 @@ mod tests {
     const WALLETS: [(i64, i64, &str); 4] =
         [(1, 1, "IDR"), (2, 1, "USD"), (3, 1, "IDR"), (4, 2, "IDR")];
 
-    /// Transfers from one to the other. What is below zero is no wallet.
-    const TRANSFERS: [(TransferKind, i64, i64); 6] = [
-        (TransferKind::Topup, -1, 1),
-        (TransferKind::Payment, 1, -2),
-        (TransferKind::Topup, -1, 2),
+    /// Postings from one to the other. What is below zero is no wallet.
+    const POSTINGS: [(Kind, i64, i64); 6] = [
+        (TOPUP, -1, 1),
+        (PAYMENT, 1, -2),
+        (TOPUP, -1, 2),
         // Between two wallets of one user it is two rows of that user.
-        (TransferKind::Transfer, 1, 3),
-        (TransferKind::Transfer, 3, 4),
-        (TransferKind::Withdrawal, 4, -3),
+        (TRANSFER, 1, 3),
+        (TRANSFER, 3, 4),
+        (WITHDRAWAL, 4, -3),
     ];
 
     fn log() -> Vec<Entry> {
@@ -118,22 +119,26 @@ mod tests {
             user_id,
             currency: code.parse().unwrap(),
         });
-        let moved = TRANSFERS.map(|(kind, from, to)| {
+        let moved = POSTINGS.map(|(kind, from, to)| {
             let wallet = |account| WALLETS.into_iter().find(|wallet| wallet.0 == account);
-            let side = |account| Side {
+            let leg = |account| Leg {
                 account,
                 user_id: wallet(account).map(|wallet| wallet.1),
                 balance: 7,
             };
             let own = wallet(from).or(wallet(to)).unwrap();
-            Event::Transfer(Transfer {
-                kind,
-                debit: side(from),
-                credit: side(to),
+            Event::Posted(Posting {
+                kind: kind.code,
+                debit: leg(from),
+                credit: leg(to),
                 amount: Amount::new(3).unwrap(),
                 currency: own.2.parse().unwrap(),
-                payment_id: None,
-                description: None,
+                number: None,
+                by: Actor::User(own.1),
+                draws_on: None,
+                group: None,
+                expires_at: None,
+                note: None,
             })
         });
         let events = opened.into_iter().chain(moved).zip(1..);
@@ -149,14 +154,14 @@ mod tests {
         let config = database.config("transaction");
         let database = Database::open(&config).await.unwrap();
         database.migrate(&config, STEPS).await.unwrap();
-        (database.clone(), Store::new(database))
+        (database.clone(), Store::new(database, &KINDS))
     }
 
     /// Every version is the number of rows, as those who read only versions see it, and as those see it who read a page.
     async fn assert_counts_rows(database: &Database) {
         let (versions, pages) = (
             Versions::new(database.clone()),
-            Pages::new(database.clone()),
+            Pages::new(database.clone(), &KINDS),
         );
         for user_id in [1, 2, 3] {
             let sql = "select count(*) from history where user_id = $1";
@@ -191,7 +196,7 @@ mod tests {
             // One after the other, and several at once.
             for entries in log[..8].chunks(1).chain([&log[8..]]) {
                 let (first, last) = (entries.first().unwrap(), entries.last().unwrap());
-                let batch = Batch::after(0, entries);
+                let batch = Batch::after(0, entries, &KINDS).unwrap();
                 assert!(
                     store
                         .append(first.seq - 1, &at(last.seq), &batch)
@@ -210,7 +215,7 @@ mod tests {
             };
             let record = NewRecord {
                 wallet_id: 2,
-                kind: Kind::Topup,
+                kind: KINDS.get(TOPUP.code).unwrap(),
                 amount: Amount::new(5).unwrap(),
                 description: "Old counter".to_owned(),
             };
@@ -239,7 +244,7 @@ mod tests {
             let log = log();
             assert!(
                 store
-                    .append(0, &at(10), &Batch::after(0, &log))
+                    .append(0, &at(10), &Batch::after(0, &log, &KINDS).unwrap())
                     .await
                     .unwrap()
             );

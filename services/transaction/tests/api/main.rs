@@ -8,6 +8,7 @@ mod faults;
 mod history;
 mod input;
 mod kept;
+mod kinds;
 mod past;
 mod receipts;
 mod record;

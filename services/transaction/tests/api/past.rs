@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clock::Timestamp;
-use ledger_api::{Event, Transfer};
+use ledger_api::Posting;
 
 use crate::support::every_world;
 
@@ -36,10 +36,7 @@ async fn every_moment_of_the_past_is_what_the_replay_says() {
                 let expected = log
                     .iter()
                     .filter(|entry| entry.at <= *at)
-                    .filter_map(|entry| match &entry.event {
-                        Event::Transfer(transfer) => balance(transfer, who.wallet_id),
-                        _ => None,
-                    })
+                    .filter_map(|entry| balance(entry.event.as_posting()?, who.wallet_id))
                     .next_back();
                 let at = Timestamp::from_micros(*at).rfc3339();
                 let path = format!("/wallets/{}/balance?at={at}", who.wallet_id);
@@ -53,11 +50,11 @@ async fn every_moment_of_the_past_is_what_the_replay_says() {
     }
 }
 
-fn balance(transfer: &Transfer, wallet_id: i64) -> Option<i64> {
-    [transfer.debit, transfer.credit]
+fn balance(posting: &Posting, wallet_id: i64) -> Option<i64> {
+    [posting.debit, posting.credit]
         .into_iter()
-        .find(|side| side.account == wallet_id)
-        .map(|side| side.balance)
+        .find(|leg| leg.account == wallet_id)
+        .map(|leg| leg.balance)
 }
 
 #[tokio::test]

@@ -32,10 +32,12 @@ async fn a_receipt_proves_its_movement() {
                 // What the leaf says in the documented places: the accounts and the amount.
                 let leaf = hex(&receipt.leaf);
                 let number = |at: usize| i64::from_le_bytes(leaf[at..at + 8].try_into().unwrap());
-                assert_eq!(number(16), entry.seq);
-                assert_eq!(number(40), ani.wallet_id);
-                assert_eq!(number(48), budi.wallet_id);
-                assert_eq!(number(56), 7);
+                assert_eq!(number(32), entry.seq);
+                assert_eq!(number(48), i64::from(wallet_api::TRANSFER.code.0));
+                assert_eq!(number(56), ani.wallet_id);
+                assert_eq!(number(64), budi.wallet_id);
+                assert_eq!(number(72), 7);
+                assert_eq!(receipt.note, None);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! A transaction service on a ledger, and clients of it.
 
 use clock::Entropy;
-use ledger_api::{Entry, Event, Operation};
+use ledger_api::{Entry, Event, Kinds};
 use money::Amount;
 use serde_json::Value;
-use store::{Database, in_transaction, sqlx};
+use store::{Database, DatabaseConfig, in_transaction, sqlx};
 use test_bank::{Bank, Customer, ready};
 use testing::{Answer, TestClient, TestDatabase, TestServer, every_database};
 
@@ -14,6 +14,7 @@ pub(crate) struct World {
     api: TestClient,
     _server: TestServer,
     database: TestDatabase,
+    kinds: &'static Kinds,
 }
 
 /// One on each database that this machine has.
@@ -27,22 +28,28 @@ pub(crate) async fn every_world() -> Vec<World> {
 
 impl World {
     pub(crate) async fn start(database: TestDatabase) -> World {
-        let bank = Bank::start(&database).await;
+        World::start_with(database, &wallet_api::KINDS).await
+    }
+
+    /// One whose ledger has these kinds of postings.
+    pub(crate) async fn start_with(database: TestDatabase, kinds: &'static Kinds) -> World {
+        let bank = Bank::start_with(&database, kinds).await;
         transaction::migrate(&database.config("transaction"))
             .await
             .unwrap();
-        let (server, api) = instance(&bank, &database).await;
+        let (server, api) = instance(&bank, database.config("transaction"), kinds).await;
         World {
             bank,
             api,
             _server: server,
             database,
+            kinds,
         }
     }
 
     /// One more process on the same database.
     pub(crate) async fn another(&self) -> (TestServer, TestClient) {
-        instance(&self.bank, &self.database).await
+        instance(&self.bank, self.database.config("transaction"), self.kinds).await
     }
 
     /// Changes the service's own database behind its back.
@@ -77,22 +84,14 @@ impl World {
     }
 
     pub(crate) async fn pay(&self, who: &Customer, merchant: &str, amount: i64) -> Entry {
-        let operation = Operation::Pay {
-            wallet_id: who.wallet_id,
-            user_id: who.user_id,
-            merchant: merchant.to_owned(),
-            amount: Amount::new(amount).unwrap(),
-        };
+        let amount = Amount::new(amount).unwrap();
+        let operation = wallet_api::pay(who.wallet_id, who.user_id, merchant, amount);
         self.bank.carry_out(operation).await
     }
 
     pub(crate) async fn send(&self, from: &Customer, to: &Customer, amount: i64) -> Entry {
-        let operation = Operation::Transfer {
-            from_wallet_id: from.wallet_id,
-            user_id: from.user_id,
-            to_user_id: to.user_id,
-            amount: Amount::new(amount).unwrap(),
-        };
+        let amount = Amount::new(amount).unwrap();
+        let operation = wallet_api::transfer(from.wallet_id, from.user_id, to.user_id, amount);
         self.bank.carry_out(operation).await
     }
 
@@ -100,15 +99,13 @@ impl World {
     pub(crate) async fn id(&self, entry: &Entry, who: &Customer) -> i64 {
         let log = self.bank.log().await;
         let sides = log.into_iter().filter_map(|it| match it.event {
-            Event::Transfer(transfer) => {
-                Some([(it.seq, transfer.debit), (it.seq, transfer.credit)])
-            }
+            Event::Posted(posting) => Some([(it.seq, posting.debit), (it.seq, posting.credit)]),
             _ => None,
         });
-        let of_users = sides.flatten().filter(|(_, side)| side.user_id.is_some());
+        let of_users = sides.flatten().filter(|(_, leg)| leg.user_id.is_some());
         let mut numbered = (1..).zip(of_users);
-        let found = numbered
-            .find(|(_, (seq, side))| *seq == entry.seq && side.user_id == Some(who.user_id));
+        let found =
+            numbered.find(|(_, (seq, leg))| *seq == entry.seq && leg.user_id == Some(who.user_id));
         found.expect("a side of theirs").0
     }
 
@@ -132,13 +129,19 @@ pub(crate) fn each(transactions: &[Value], field: &str) -> Vec<Value> {
     field.collect()
 }
 
-async fn instance(bank: &Bank, database: &TestDatabase) -> (TestServer, TestClient) {
+/// A transaction service on this database, which knows these kinds.
+pub(crate) async fn instance(
+    bank: &Bank,
+    database: DatabaseConfig,
+    kinds: &'static Kinds,
+) -> (TestServer, TestClient) {
     let config = transaction::Config {
-        database: database.config("transaction"),
+        database,
         keys: bank.keys.clone(),
         wallet_service_url: bank.link.url(),
         user_service_url: bank.users.url(),
         verifier: None,
+        kinds,
     };
     let service = transaction::build(config, bank.clock.clone(), Entropy::system()).await;
     let (listener, url) = TestServer::listener().await;

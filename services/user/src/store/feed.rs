@@ -35,6 +35,16 @@ pub(crate) struct Revoked {
     pub(crate) cursor: i64,
 }
 
+/// A deleted user of whom the ledger has yet to be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closure {
+    pub(crate) user_id: i64,
+    /// When the deletion was.
+    pub(crate) since: Timestamp,
+    /// Who asked for it: the user, or an administrator. Not known of deletions in an earlier release.
+    pub(crate) by: Option<UserId>,
+}
+
 impl Store {
     /// Ends one session.
     pub(crate) async fn end_session(&self, session: &str, expires_at: i64) -> Result<(), Error> {
@@ -105,25 +115,23 @@ impl Store {
         })
     }
 
-    /// Deleted users with an id after `after` of whom the ledger has yet to be told, and since when.
-    pub(crate) async fn closures(
-        &self,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<(i64, Timestamp)>, Error> {
-        let rows: Vec<(i64, i64)> = on_read!(&self.database, pool => {
+    /// Deleted users with an id after `after` of whom the ledger has yet to be told.
+    pub(crate) async fn closures(&self, after: i64, limit: i64) -> Result<Vec<Closure>, Error> {
+        let rows: Vec<(i64, i64, Option<i64>)> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select user_id, requested_at from closures where user_id > $1 order by user_id limit $2",
+                "select user_id, requested_at, asked_by from closures where user_id > $1 order by user_id limit $2",
             )
             .bind(after)
             .bind(limit)
             .fetch_all(pool)
             .await
         })?;
-        Ok(rows
-            .into_iter()
-            .map(|(user_id, at)| (user_id, Timestamp::from_micros(at)))
-            .collect())
+        let closures = rows.into_iter().map(|(user_id, at, by)| Closure {
+            user_id,
+            since: Timestamp::from_micros(at),
+            by: by.map(UserId),
+        });
+        Ok(closures.collect())
     }
 
     /// The ledger has acknowledged.

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use clock::{Clock, Entropy, Timestamp};
 use http_server::{Health, Metrics, Service, Workers};
 use ledger_api::{
-    Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UsersTold,
+    Actor, Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UsersTold,
 };
 use serde_json::{Value, json};
 use testing::{SECRET, TestClient, TestDatabase, TestServer, every_database};
@@ -163,7 +163,7 @@ pub(crate) fn service_token(secret: &str, clock: &Clock) -> String {
 #[derive(Clone)]
 pub(crate) struct FakeLedger {
     pub(crate) url: String,
-    closed: Arc<Mutex<Vec<(String, i64)>>>,
+    closed: Arc<Mutex<Vec<(String, i64, Actor)>>>,
     /// What it says of itself.
     pub(crate) standing: Arc<Mutex<Standing>>,
     /// Whether it takes no orders.
@@ -228,8 +228,8 @@ impl FakeLedger {
         self.serve(socket.listen(64).unwrap());
     }
 
-    /// The key of each order, and the user that it closed.
-    pub(crate) fn closed(&self) -> Vec<(String, i64)> {
+    /// The key of each order, the user that it closed, and who asked.
+    pub(crate) fn closed(&self) -> Vec<(String, i64, Actor)> {
         self.closed.lock().unwrap().clone()
     }
 
@@ -281,18 +281,18 @@ async fn take_note(
     let mut closed = ledger.closed.lock().unwrap();
     let mut outcomes = Vec::new();
     for order in request.orders {
-        let Operation::CloseUser { user_id } = order.operation else {
+        let Operation::CloseUser { user_id, by } = order.operation else {
             return Err(StatusCode::BAD_REQUEST);
         };
-        let note = (order.key.to_string(), user_id);
+        let note = (order.key.to_string(), user_id, by);
         let replayed = closed.contains(&note);
         closed.push(note);
         outcomes.push(Outcome::Accepted {
-            entry: Entry {
+            entries: vec![Entry {
                 seq: 1,
                 at: 1,
-                event: Event::UserClosed { user_id },
-            },
+                event: Event::UserClosed { user_id, by },
+            }],
             replayed,
         });
     }

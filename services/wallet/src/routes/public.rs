@@ -8,7 +8,9 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_server::{IdempotencyKey, Json, PathId, Replayed};
-use ledger_api::{Event, Operation, Order, Outcome, Uuid, WalletStatus, idempotency_key};
+use ledger_api::{
+    Actor, Event, Operation, Order, Outcome, Service, Uuid, WalletStatus, idempotency_key,
+};
 
 use super::Wallets;
 use super::refusals::{no_outcome, not_found, refused, unauthorized, user_unverified};
@@ -114,22 +116,16 @@ pub(super) async fn top_up(
     let user_id = caller.user_id.0;
     let amount = body.amount()?;
     let key = wallets.key(user_id, "POST /wallets/{id}/topup", key);
-    let operation = Operation::TopUp {
-        wallet_id,
-        user_id,
-        amount,
-    };
+    let operation = wallet_api::top_up(wallet_id, user_id, amount);
     let done = wallets.submit(key, operation).await?;
-    let Event::Transfer(transfer) = done.event else {
-        return Err(ApiError::internal());
-    };
+    let posting = done.event.as_posting().ok_or_else(ApiError::internal)?;
     let body = MovedBody {
         message: "Top up successful",
         wallet: Wallet::new(
             wallet_id,
             user_id,
-            transfer.credit.balance,
-            transfer.currency,
+            posting.credit.balance,
+            posting.currency,
             WalletStatus::Active,
         ),
     };
@@ -146,6 +142,7 @@ pub(super) async fn deduct(
     key: IdempotencyKey,
     Json(body): Json<AmountRequest>,
 ) -> Result<Response, ApiError> {
+    let by = Service::from_name(&service.0).ok_or_else(unauthorized)?;
     let wallet_id = id.or(not_found())?;
     let amount = body.amount()?;
     // Services have no user id; their keys live in a space of their own.
@@ -154,23 +151,17 @@ pub(super) async fn deduct(
         &format!("POST /wallets/{{id}}/deduct by {}", service.0),
         key,
     );
-    let operation = Operation::Deduct {
-        wallet_id,
-        amount,
-        description: None,
-    };
+    let operation = wallet_api::withdraw(wallet_id, Actor::Service(by), amount, None);
     let done = wallets.submit(key, operation).await?;
-    let Event::Transfer(transfer) = done.event else {
-        return Err(ApiError::internal());
-    };
-    let user_id = transfer.debit.user_id.unwrap_or_default();
+    let posting = done.event.as_posting().ok_or_else(ApiError::internal)?;
+    let user_id = posting.debit.user_id.unwrap_or_default();
     let body = MovedBody {
         message: "Deduction successful",
         wallet: Wallet::new(
             wallet_id,
             user_id,
-            transfer.debit.balance,
-            transfer.currency,
+            posting.debit.balance,
+            posting.currency,
             WalletStatus::Active,
         ),
     };
@@ -196,7 +187,11 @@ pub(super) async fn set_status(
         "PUT /wallets/{id}/status",
         IdempotencyKey(None),
     );
-    let operation = Operation::SetStatus { wallet_id, status };
+    let operation = Operation::SetStatus {
+        wallet_id,
+        status,
+        by: Actor::User(caller.user_id.0),
+    };
     wallets.submit(key, operation).await?;
     let account = wallets.account(wallet_id).await?;
     let wallet = Wallet::of(&account).ok_or_else(not_found)?;
@@ -243,10 +238,13 @@ impl Wallets {
             .map_err(no_outcome)?
             .pop()
         {
-            Some(Outcome::Accepted { entry, replayed }) => Ok(Done {
-                event: entry.event,
-                replayed: Replayed(replayed && key.is_the_clients),
-            }),
+            Some(Outcome::Accepted { entries, replayed }) => {
+                let entry = entries.into_iter().next().ok_or_else(ApiError::internal)?;
+                Ok(Done {
+                    event: entry.event,
+                    replayed: Replayed(replayed && key.is_the_clients),
+                })
+            }
             Some(Outcome::Refused { reason }) => Err(refused(reason)),
             Some(Outcome::KeyReused) => Err(ApiError::idempotency_key_reused()),
             None => Err(ApiError::internal()),

@@ -35,6 +35,15 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
         }
         Refusal::UserClosed => user_unverified(),
         Refusal::NotStorable => Fault::Value.into(),
+        // The ledger refuses other orders with these, never those that are made here.
+        Refusal::CurrencyMismatch
+        | Refusal::KindNotAllowed
+        | Refusal::NothingToDraw
+        | Refusal::RemainderExceeded
+        | Refusal::RemainderExpired => {
+            tracing::error!(?reason, "the ledger refused for a reason that cannot be");
+            ApiError::internal()
+        }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Passing orders on to the process that wrote last, so that the processes of one ledger do not take turns at its head.
+//! Forwarding orders to the process that wrote last, so that the processes of one ledger do not take turns at its head.
 //!
 //! Two processes that write one head alternate: while one commits, the other decides in vain, and then reads what was written. So
-//! a process whose commit found the head moved passes its orders on to the one that moved it, for as long as that one answers.
+//! a process whose commit found the head moved forwards its orders to the one that moved it, for as long as that one answers.
 //!
-//! What must hold: nothing depends on it, and nobody holds a lease. Whoever is passed orders treats them as anybody's; whoever
+//! Invariants: nothing depends on it, and nobody holds a lease. Whoever is forwarded orders treats them as anybody's; whoever
 //! gets no answer writes by itself; and keys see to it that what both carry out is done once. After an attempt whose fate is
 //! unknown a refusal is not told as final, for the other process may still accept. Orders only go to a process whose address
 //! sorts before one's own: they never go in circles, and processes that meet agree on who writes.
@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::LedgerMetrics;
-use super::served::Call;
+use super::requests::PendingCall;
 
 /// Calls to the other process under way at once. While they are, what arrives waits and then travels together.
 const CALLS_MAX: usize = 2;
@@ -63,38 +63,38 @@ impl Peers {
 }
 
 /// To whom this process passes its orders on, if to anybody. Part of the writer.
-pub(super) struct PassingOn {
+pub(super) struct Forwarder {
     peers: Option<Peers>,
     metrics: LedgerMetrics,
     to: Option<ServiceClient>,
     /// Whose answer did not come, and until when nothing is sent there.
     avoided: Option<(String, Instant)>,
     url: String,
-    places: Arc<Semaphore>,
-    back: mpsc::Sender<Vec<Call>>,
+    permits: Arc<Semaphore>,
+    back: mpsc::Sender<Vec<PendingCall>>,
 }
 
-impl PassingOn {
+impl Forwarder {
     /// `back` gets what was not answered. Without `peers` nothing is passed on.
     pub(super) fn new(
         peers: Option<Peers>,
         metrics: LedgerMetrics,
-    ) -> (PassingOn, mpsc::Receiver<Vec<Call>>) {
+    ) -> (Forwarder, mpsc::Receiver<Vec<PendingCall>>) {
         let (back, returned) = mpsc::channel(CALLS_MAX);
-        let passing_on = PassingOn {
+        let forwarder = Forwarder {
             peers,
             metrics,
             to: None,
             avoided: None,
             url: String::new(),
-            places: Arc::new(Semaphore::new(CALLS_MAX)),
+            permits: Arc::new(Semaphore::new(CALLS_MAX)),
             back,
         };
-        (passing_on, returned)
+        (forwarder, returned)
     }
 
     /// Another process moved the head: the one at `writer`, if it said so.
-    pub(super) fn head_was_moved_by(&mut self, writer: &str) {
+    pub(super) fn note_writer(&mut self, writer: &str) {
         let Some(peers) = &self.peers else { return };
         let avoided = self
             .avoided
@@ -105,7 +105,7 @@ impl PassingOn {
         }
         match peers.client(writer) {
             Ok(client) => {
-                tracing::info!(writer, "orders are passed on to the process that writes");
+                tracing::info!(writer, "orders are forwarded to the process that writes");
                 writer.clone_into(&mut self.url);
                 self.to = Some(client);
             }
@@ -114,7 +114,7 @@ impl PassingOn {
     }
 
     /// An answer did not come: this process writes by itself again.
-    pub(super) fn was_not_answered(&mut self) {
+    pub(super) fn note_no_answer(&mut self) {
         if self.to.take().is_some() {
             let url = std::mem::take(&mut self.url);
             tracing::info!(writer = url, "the process that writes does not answer");
@@ -123,21 +123,21 @@ impl PassingOn {
     }
 
     /// Passes calls on, and sees to their answers; gives them back where nobody is to have them.
-    pub(super) async fn pass_on(&self, calls: Vec<Call>) -> Option<Vec<Call>> {
+    pub(super) async fn forward(&self, calls: Vec<PendingCall>) -> Option<Vec<PendingCall>> {
         let Some(client) = &self.to else {
             return Some(calls);
         };
-        let Ok(place) = self.places.clone().acquire_owned().await else {
+        let Ok(permit) = self.permits.clone().acquire_owned().await else {
             return Some(calls);
         };
         let (client, back, metrics) = (client.clone(), self.back.clone(), self.metrics.clone());
         tokio::spawn(async move {
             if let Err(calls) = send(&client, calls, &metrics).await {
-                metrics.passed_on_failed.inc();
+                metrics.forward_failed.inc();
                 // When the writer has ended, who waits is told that the outcome is unknown.
                 let _ = back.send(calls).await;
             }
-            drop(place);
+            drop(permit);
         });
         None
     }
@@ -146,14 +146,14 @@ impl PassingOn {
 /// Gives the calls back when they were not answered.
 async fn send(
     client: &ServiceClient,
-    calls: Vec<Call>,
+    calls: Vec<PendingCall>,
     metrics: &LedgerMetrics,
-) -> Result<(), Vec<Call>> {
+) -> Result<(), Vec<PendingCall>> {
     let orders: Vec<Order> = calls.iter().flat_map(|call| call.orders.clone()).collect();
     let count = orders.len();
     let error = match LedgerClient::carry_out(client, orders).await {
         Ok(answered) if answered.value.outcomes.len() == count => {
-            metrics.passed_on.inc_by(count as u64);
+            metrics.forwarded.inc_by(count as u64);
             answer(calls, answered.value.outcomes);
             return Ok(());
         }
@@ -164,20 +164,20 @@ async fn send(
     };
     tracing::warn!(
         error = &error as &dyn std::error::Error,
-        "orders that were passed on were not answered"
+        "forwarded orders were not answered"
     );
-    let unclear = !error.was_not_sent();
+    let outcome_unknown = !error.was_not_sent();
     Err(calls
         .into_iter()
-        .map(|call| Call {
-            unclear: call.unclear || unclear,
+        .map(|call| PendingCall {
+            outcome_unknown: call.outcome_unknown || outcome_unknown,
             ..call
         })
         .collect())
 }
 
 /// Gives each call its part of the outcomes.
-fn answer(calls: Vec<Call>, outcomes: Vec<Outcome>) {
+fn answer(calls: Vec<PendingCall>, outcomes: Vec<Outcome>) {
     let mut outcomes = outcomes.into_iter();
     for call in calls {
         let own = outcomes.by_ref().take(call.orders.len()).collect();

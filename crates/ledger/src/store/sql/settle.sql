@@ -1,0 +1,19 @@
+-- The second half, once the batch before is durable: the head, as in commit.sql, and what the batch changes.
+with head as (
+    update ledger_head set seq = $1, hash = $3, at = $4, wallets = $5, numbers = $6, writer = $7
+    where id = 0 and seq = $2 returning at
+), opened as (
+    insert into accounts (id, user_id, balance, currency, status)
+    select v.* from head, unnest($8::int8[], $9::int8[], $10::int8[], $11::int2[], $12::int2[]) v
+), touched as (
+    update accounts a set balance = v.balance, status = v.status
+    from head, unnest($13::int8[], $14::int8[], $15::int2[]) v (id, balance, status)
+    where a.id = v.id
+), closed as (
+    insert into closed_users (user_id) select v.* from head, unnest($16::int8[]) v on conflict do nothing
+), drawn as (
+    insert into remainders (seq, amount, used, last_draw, expires_at)
+    select v.* from head, unnest($17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::int8[]) v
+    on conflict (seq) do update set used = excluded.used, last_draw = excluded.last_draw
+)
+select count(*) from head

@@ -1,0 +1,283 @@
+//! The rules of postings as anybody would write them down: maps, with numbers that cannot overflow, and a copy of everything before
+//! each order.
+
+use std::collections::HashMap;
+
+use ledger::domain::system_account;
+use ledger_api::{
+    Actor, Holder, Kind, NewPosting, Operation, POSTINGS_MAX, Party, Refusal, WalletStatus,
+};
+use money::Currency;
+
+use super::idr;
+use super::kinds::{KINDS, SERVICE};
+
+const WALLET_MAX: i128 = 9_007_199_254_740_991;
+const SECOND: i64 = 1_000_000;
+
+#[derive(Clone, Debug)]
+struct Wallet {
+    owner: i64,
+    currency: Currency,
+    status: WalletStatus,
+}
+
+#[derive(Clone, Debug)]
+struct Posted {
+    kind: Kind,
+    debit: i64,
+    credit: i64,
+    currency: Currency,
+    amount: i128,
+    used: i128,
+    expires_at: Option<i64>,
+}
+
+/// A ledger.
+#[derive(Clone, Debug, Default)]
+pub struct Naive {
+    wallets: HashMap<i64, Wallet>,
+    balances: HashMap<i64, i128>,
+    closed: Vec<i64>,
+    posted: HashMap<i64, Posted>,
+    seq: i64,
+}
+
+impl Naive {
+    /// The number of the newest entry.
+    pub fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// Every account with its balance.
+    pub fn balances(&self) -> impl Iterator<Item = (i64, i128)> {
+        self.balances.iter().map(|(id, balance)| (*id, *balance))
+    }
+
+    /// Every posting that was drawn on, and for how much.
+    pub fn used(&self) -> impl Iterator<Item = (i64, i64)> {
+        let drawn = self.posted.iter().filter(|(_, posted)| posted.used > 0);
+        drawn.map(|(seq, posted)| (*seq, i64::try_from(posted.used).unwrap()))
+    }
+
+    /// Aims a posting that draws at one of the committed postings that it may draw on: which one, and for how much of it, follows from
+    /// what it said before. One in eight stays as it is.
+    pub fn aim(&self, asked: &mut NewPosting, committed: i64) {
+        let draws = KINDS.get(asked.kind).and_then(|kind| kind.draws);
+        let (Some(draws), Some(drawn)) = (draws, asked.draws_on) else {
+            return;
+        };
+        let mut fitting: Vec<(&i64, &Posted)> = self.posted.iter().collect();
+        fitting.retain(|(seq, posted)| **seq <= committed && draws.on.contains(&posted.kind.code));
+        fitting.sort_by_key(|(seq, _)| **seq);
+        let index = usize::try_from(drawn).unwrap();
+        if fitting.is_empty() || index.is_multiple_of(8) {
+            return;
+        }
+        let (seq, posted) = fitting[index % fitting.len()];
+        asked.draws_on = Some(*seq);
+        asked.by = SERVICE;
+        // A little more than there is, now and then.
+        let units = i128::from(asked.amount.units()) % (posted.amount + 3) + 1;
+        asked.amount = idr(i64::try_from(units.min(WALLET_MAX)).unwrap());
+        if let (true, Party::Wallet(_)) = (draws.returns, asked.credit) {
+            asked.credit = Party::Wallet(posted.debit);
+        }
+    }
+
+    /// Decides an order at a moment; how many entries it becomes. What was posted after `committed` can be drawn on only if it expires.
+    pub fn decide(
+        &mut self,
+        operation: &Operation,
+        committed: i64,
+        now: i64,
+    ) -> Result<usize, Refusal> {
+        match operation {
+            Operation::Post(postings) => {
+                if postings.is_empty() || postings.len() > POSTINGS_MAX {
+                    return Err(Refusal::KindNotAllowed);
+                }
+                let before = self.clone();
+                for posting in postings {
+                    if let Err(reason) = self.post(posting, committed, now) {
+                        *self = before;
+                        return Err(reason);
+                    }
+                }
+                return Ok(postings.len());
+            }
+            Operation::OpenWallet { user_id, currency } => {
+                if self.closed.contains(user_id) {
+                    return Err(Refusal::UserClosed);
+                }
+                if self.wallet_of(*user_id, *currency).is_some() {
+                    return Err(Refusal::WalletExists);
+                }
+                let id = i64::try_from(self.wallets.len()).unwrap() + 1;
+                let wallet = Wallet {
+                    owner: *user_id,
+                    currency: *currency,
+                    status: WalletStatus::Active,
+                };
+                self.wallets.insert(id, wallet);
+            }
+            Operation::SetStatus {
+                wallet_id, status, ..
+            } => {
+                let wallet = self.wallets.get_mut(wallet_id);
+                let wallet = wallet.ok_or(Refusal::WalletNotFound)?;
+                if wallet.status == WalletStatus::Closed {
+                    return Err(Refusal::WalletNotActive);
+                }
+                wallet.status = *status;
+            }
+            Operation::CloseUser { user_id, .. } => {
+                self.closed.push(*user_id);
+                let mut wallets = self.wallets.values_mut();
+                for wallet in wallets.by_ref().filter(|wallet| wallet.owner == *user_id) {
+                    wallet.status = WalletStatus::Closed;
+                }
+            }
+        }
+        self.seq += 1;
+        Ok(1)
+    }
+
+    fn wallet_of(&self, user_id: i64, currency: Currency) -> Option<i64> {
+        let mut wallets = self.wallets.iter();
+        let found = wallets.find(|(_, w)| w.owner == user_id && w.currency == currency);
+        found.map(|(id, _)| *id)
+    }
+
+    fn post(&mut self, asked: &NewPosting, committed: i64, now: i64) -> Result<(), Refusal> {
+        let kind = KINDS.get(asked.kind).ok_or(Refusal::KindNotAllowed)?;
+        let fits = |holder: Holder, party: Party| match party {
+            Party::System(role) => holder == Holder::System(role),
+            Party::Wallet(_) | Party::WalletOf(_) => holder == Holder::Wallet,
+        };
+        let draws_fit = kind.draws.is_some() == asked.draws_on.is_some();
+        let expiry_fits = kind.expires || asked.expires_in.is_none();
+        if !fits(kind.debit, asked.debit) || !fits(kind.credit, asked.credit) || !expiry_fits {
+            return Err(Refusal::KindNotAllowed);
+        }
+        if !draws_fit {
+            return Err(Refusal::KindNotAllowed);
+        }
+        let drawn = asked.draws_on.map(|seq| self.drawn(kind, seq, committed));
+        let drawn = drawn.transpose()?;
+        let currency = self.currency(asked, drawn.as_ref())?;
+        let debit = self.account(kind, asked.debit, currency, asked.by, false)?;
+        let credit = self.account(kind, asked.credit, currency, asked.by, true)?;
+        if debit == credit {
+            return Err(Refusal::SameWallet);
+        }
+        for id in [debit, credit] {
+            if self
+                .wallets
+                .get(&id)
+                .is_some_and(|w| w.currency != currency)
+            {
+                return Err(Refusal::CurrencyMismatch);
+            }
+        }
+        let amount = i128::from(asked.amount.units());
+        if let (Some(drawn), Some(draws)) = (&drawn, kind.draws) {
+            if debit != drawn.credit || (draws.returns && credit != drawn.debit) {
+                return Err(Refusal::KindNotAllowed);
+            }
+            if !draws.after_expiry && drawn.expires_at.is_some_and(|end| now >= end) {
+                return Err(Refusal::RemainderExpired);
+            }
+            if drawn.used + amount > drawn.amount {
+                return Err(Refusal::RemainderExceeded);
+            }
+        }
+        let balance = |id: i64| self.balances.get(&id).copied().unwrap_or_default();
+        let (debited, credited) = (balance(debit) - amount, balance(credit) + amount);
+        let range = i128::from(i64::MIN)..=i128::from(i64::MAX);
+        if !range.contains(&debited) || !range.contains(&credited) {
+            return Err(Refusal::LedgerLimit);
+        }
+        if debit > 0 && debited < 0 {
+            return Err(Refusal::InsufficientBalance);
+        }
+        if credit > 0 && credited > WALLET_MAX {
+            return Err(Refusal::BalanceLimit);
+        }
+        self.balances.insert(debit, debited);
+        self.balances.insert(credit, credited);
+        if let Some(drawn) = asked.draws_on.and_then(|seq| self.posted.get_mut(&seq)) {
+            drawn.used += amount;
+        }
+        self.seq += 1;
+        let posted = Posted {
+            kind: *kind,
+            debit,
+            credit,
+            currency,
+            amount,
+            used: 0,
+            expires_at: asked.expires_in.map(|s| now + i64::from(s) * SECOND),
+        };
+        self.posted.insert(self.seq, posted);
+        Ok(())
+    }
+
+    fn drawn(&self, kind: &Kind, seq: i64, committed: i64) -> Result<Posted, Refusal> {
+        let posted = self.posted.get(&seq);
+        let known = posted.filter(|posted| seq <= committed || posted.expires_at.is_some());
+        let draws = kind.draws.unwrap();
+        known
+            .filter(|posted| draws.on.contains(&posted.kind.code))
+            .cloned()
+            .ok_or(Refusal::NothingToDraw)
+    }
+
+    fn own(&self, id: i64, by: Actor) -> Result<&Wallet, Refusal> {
+        let wallet = self.wallets.get(&id).ok_or(Refusal::WalletNotFound)?;
+        match by {
+            Actor::User(user_id) if user_id != wallet.owner => Err(Refusal::NotOwner),
+            _ => Ok(wallet),
+        }
+    }
+
+    fn currency(&self, asked: &NewPosting, drawn: Option<&Posted>) -> Result<Currency, Refusal> {
+        for party in [asked.debit, asked.credit] {
+            if let Party::Wallet(id) = party {
+                return Ok(self.own(id, asked.by)?.currency);
+            }
+        }
+        let drawn = drawn.ok_or(Refusal::KindNotAllowed)?;
+        Ok(drawn.currency)
+    }
+
+    fn account(
+        &self,
+        kind: &Kind,
+        party: Party,
+        currency: Currency,
+        by: Actor,
+        is_credit: bool,
+    ) -> Result<i64, Refusal> {
+        let takes_part = |wallet: &Wallet| {
+            wallet.status == WalletStatus::Active
+                || (wallet.status == WalletStatus::Frozen && is_credit && kind.credits_frozen)
+        };
+        match party {
+            Party::System(role) => Ok(system_account(currency, role)),
+            Party::Wallet(id) => match self.own(id, by)? {
+                wallet if takes_part(wallet) => Ok(id),
+                _ => Err(Refusal::WalletNotActive),
+            },
+            Party::WalletOf(user_id) => {
+                let id = self.wallet_of(user_id, currency);
+                let id = id.ok_or(Refusal::DestinationNotFound)?;
+                if takes_part(&self.wallets[&id]) {
+                    Ok(id)
+                } else {
+                    Err(Refusal::DestinationNotActive)
+                }
+            }
+        }
+    }
+}
