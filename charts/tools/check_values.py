@@ -3,7 +3,7 @@
 import json
 import re
 
-from rendering import CHART, check, component, deployments, each_rendering, equal, of, pods, render, template
+from rendering import CHART, ROOT, check, component, deployments, each_rendering, equal, of, pods, render, template
 
 
 @check
@@ -94,6 +94,42 @@ def docs_are_let_in_with_the_document_that_they_read():
         for thing in of(objects, "Ingress", "HTTPRoute"):
             text = json.dumps(thing)
             equal('"/docs"' in text, '"/openapi.json"' in text, f"{name}: {thing['kind']}")
+
+
+@check
+def the_web_pages_are_let_in_and_probes_are_not():
+    """Each address that the gateway answers, as its pages' table has them."""
+    pages = json.loads((ROOT / "gateway/pages/routes.json").read_text())
+    for name, objects in each_rendering():
+        for thing in of(objects, "Ingress", "HTTPRoute"):
+            prefixes, exact = let_in(thing)
+
+            def enters(path):
+                return path in exact or any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
+
+            for page in [*pages, "/assets/index.js", "/docs/", "/openapi.json", "/api/v1/wallets", "/health"]:
+                assert enters(page.replace("{id}", "1")), f"{name}: {thing['kind']}: {page}"
+            for hidden in ("/metrics", "/livez", "/readyz", "/internal/log"):
+                assert not enters(hidden), f"{name}: {thing['kind']}: {hidden}"
+
+
+def let_in(thing):
+    """The prefixes and the exact paths of an Ingress or HTTPRoute."""
+    if thing["kind"] == "Ingress":
+        found = [(path["pathType"], path["path"]) for rule in thing["spec"]["rules"] for path in rule["http"]["paths"]]
+    else:
+        found = [(match["path"]["type"], match["path"]["value"]) for rule in thing["spec"]["rules"] for match in rule["matches"]]
+    return {path for kind, path in found if kind != "Exact"}, {path for kind, path in found if kind == "Exact"}
+
+
+@check
+def origins_reach_every_service():
+    """A page may call a service at its own port, so that all five heed the same list."""
+    for name, objects in each_rendering():
+        origins = {component(thing): thing["data"].get("CORS_ORIGINS") for thing in of(objects, "ConfigMap") if "PORT" in thing.get("data", {})}
+        expected = "https://wallet.example.com" if name == "production" else None
+        equal(set(origins.values()), {expected}, f"{name}: CORS_ORIGINS")
+        equal(len(origins), 5, f"{name}: services")
 
 
 @check
