@@ -6,6 +6,8 @@ import { defineConfig } from "vite";
 const gateway = process.env["GATEWAY_URL"] ?? "http://localhost:5000";
 
 export default defineConfig({
+  // Every address is relative: a proxy may have the pages under a path of its own.
+  base: "./",
   plugins: [vue(), tailwindcss()],
   // Only what the pages use of Vue and vue-i18n; the last one keeps its compiler of messages from making code out of text.
   define: {

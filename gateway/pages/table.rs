@@ -3,10 +3,18 @@
     File {
         name: "index.html",
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"203a24e2d5fd5966\"",
+        etag: "W/\"d26b0425cd809691\"",
         plain: include_bytes!("index.html"),
         brotli: Some(include_bytes!("index.html.br")),
         gzip: Some(include_bytes!("index.html.gz")),
+    },
+    File {
+        name: "nested.html",
+        content_type: "text/html; charset=utf-8",
+        etag: "W/\"4aa564da6ecf8928\"",
+        plain: include_bytes!("nested.html"),
+        brotli: Some(include_bytes!("nested.html.br")),
+        gzip: Some(include_bytes!("nested.html.gz")),
     },
     File {
         name: "assets/en-C5qNF3Jf.js",
@@ -33,12 +41,12 @@
         gzip: Some(include_bytes!("assets/id-DjT5tl8m.js.gz")),
     },
     File {
-        name: "assets/index-BpAe9IUd.js",
+        name: "assets/index-C_FYFHpI.js",
         content_type: "text/javascript; charset=utf-8",
-        etag: "W/\"30ead13fe85e9dd3\"",
-        plain: include_bytes!("assets/index-BpAe9IUd.js"),
-        brotli: Some(include_bytes!("assets/index-BpAe9IUd.js.br")),
-        gzip: Some(include_bytes!("assets/index-BpAe9IUd.js.gz")),
+        etag: "W/\"24bc1c96e26505ad\"",
+        plain: include_bytes!("assets/index-C_FYFHpI.js"),
+        brotli: Some(include_bytes!("assets/index-C_FYFHpI.js.br")),
+        gzip: Some(include_bytes!("assets/index-C_FYFHpI.js.gz")),
     },
     File {
         name: "assets/index-D0Tx0aYJ.css",

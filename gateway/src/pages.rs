@@ -33,8 +33,11 @@ const ROUTES: &str = include_str!("../pages/routes.json");
 /// The address that a program is sent to when it opens the root, relative, so that it holds where a proxy has the gateway under a path of its own.
 const DOCUMENTS: &str = "docs/";
 
-/// The page that all addresses begin with.
+/// The page that all addresses begin with. What it loads has relative addresses, so that it works where a proxy has the gateway under a path
+/// of its own.
 const INDEX: &str = "index.html";
+/// The same for addresses with one more slash: what it loads is one folder up.
+const NESTED: &str = "nested.html";
 
 /// Asked for anew each time, so that a new version is there at once; usually answered with 304.
 const REVALIDATE: &str = "no-cache";
@@ -49,10 +52,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The pages and their files.
 pub(crate) fn routes() -> anyhow::Result<Router> {
     let addresses: Vec<String> = serde_json::from_str(ROUTES)?;
-    let index = file(INDEX).ok_or_else(|| anyhow::anyhow!("gateway/pages has no {INDEX}"))?;
+    let page_at = |name| file(name).ok_or_else(|| anyhow::anyhow!("gateway/pages has no {name}"));
+    let (index, nested) = (page_at(INDEX)?, page_at(NESTED)?);
     let page = get(async move |uri: Uri, headers: HeaderMap| {
         if wants_page(&headers) {
-            answer(index, &headers, REVALIDATE)
+            let page = if uri.path().matches('/').count() > 1 {
+                nested
+            } else {
+                index
+            };
+            answer(page, &headers, REVALIDATE)
         } else if uri.path() == "/" {
             (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, DOCUMENTS)]).into_response()
         } else {

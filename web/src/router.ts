@@ -15,6 +15,7 @@ import SendPage from "./pages/SendPage.vue";
 import SignInPage from "./pages/SignInPage.vue";
 import StatisticsPage from "./pages/StatisticsPage.vue";
 import TopUpPage from "./pages/TopUpPage.vue";
+import { base } from "./base";
 import { isSignedIn } from "./session";
 
 export const routes: RouteRecordRaw[] = [
@@ -39,7 +40,7 @@ const elsewhere: RouteRecordRaw = {
 };
 
 export const router = createRouter({
-  history: createWebHistory(),
+  history: createWebHistory(base),
   routes: [...routes, elsewhere],
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
 });

@@ -18,8 +18,12 @@ const TYPES = {
 const COMPRESS_BYTES_MIN = 512;
 
 const folder = process.argv[2];
+// The same page for addresses with one more slash, such as /activity/7: what it loads is one folder up.
+const index = readFileSync(join(folder, "index.html"), "utf8");
+writeFileSync(join(folder, "nested.html"), index.replaceAll('="./', '="../'));
 const names = [
   "index.html",
+  "nested.html",
   ...readdirSync(join(folder, "assets"))
     .sort()
     .map((name) => `assets/${name}`),

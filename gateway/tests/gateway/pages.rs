@@ -7,11 +7,43 @@ use crate::world::World;
 
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
 
-/// The address of the page's script.
+/// The address of the first page's script.
 fn script(page: &str) -> String {
+    written_script(page).trim_start_matches('.').to_owned()
+}
+
+/// The same as the page has it.
+fn written_script(page: &str) -> &str {
     let end = page.find(".js\"").unwrap();
     let start = page[..end].rfind('"').unwrap();
-    page[start + 1..end + 3].to_owned()
+    &page[start + 1..end + 3]
+}
+
+/// A proxy may have the pages under a path of its own.
+#[tokio::test]
+async fn a_page_loads_its_files_from_beside_itself() {
+    let world = World::start().await;
+    for (path, up) in [
+        ("/", "./"),
+        ("/profile", "./"),
+        ("/activity/7", "../"),
+        ("/wallets/new", "../"),
+    ] {
+        let page = world
+            .client
+            .send(Method::GET, path, None, &[HTML])
+            .await
+            .text();
+        let script = written_script(&page);
+        assert!(
+            script.starts_with(&format!("{up}assets/")),
+            "{path}: {script}"
+        );
+        assert!(
+            !page.contains("=\"/"),
+            "{path} has an address from the root: {page}"
+        );
+    }
 }
 
 #[tokio::test]

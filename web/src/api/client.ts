@@ -2,6 +2,7 @@
 
 import createClient, { type Client } from "openapi-fetch";
 import type { components, paths } from "./schema";
+import { base } from "../base";
 import { expire, token } from "../session";
 
 /** Longer than the gateway's own limit (`REQUEST_TIMEOUT`, 5 s), so that its answer comes first. */
@@ -28,7 +29,7 @@ export class Failure extends Error {
   }
 }
 
-export const api: Client<paths> = createClient<paths>({ baseUrl: "" });
+export const api: Client<paths> = createClient<paths>({ baseUrl: base });
 
 api.use({
   onRequest({ request }) {
