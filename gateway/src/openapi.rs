@@ -2,68 +2,46 @@
 //! promises nothing that is not routed, and what all calls have in common (the token, the idempotency key, the error body)
 //! is described once.
 
-use api_error::ErrorBody;
+mod components;
+mod errors;
+
 use axum::routing::MethodFilter;
-use utoipa::PartialSchema as _;
-use utoipa::openapi::path::{
-    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem,
-};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiBuilder,
-    Paths, Ref, RefOr, Required, Response, ResponseBuilder, Server, Type,
+    Paths, RefOr, Required, Response, ResponseBuilder, Schema, Server, Type,
 };
 
+use self::components::{BEHIND, REPLAYED, SECURITY_SCHEME};
+use self::errors::Common;
 use crate::public_config;
 use crate::routes::{PREFIXES, ROUTES, Route, Token};
 use crate::upstream::Upstream;
 
-const SECURITY_SCHEME: &str = "bearer";
-const KEY_HEADER: &str = "Idempotency-Key";
-const KEY_PARAMETER: &str = "IdempotencyKey";
-const ERROR_SCHEMA: &str = "ErrorBody";
+const ABOUT: &str = "A digital wallet.
 
-/// The failures of any call: the status, the name of the response, what it means, and whether only calls that need a
-/// token have it.
-const COMMON_ERRORS: [(&str, &str, &str, bool); 3] = [
-    (
-        "401",
-        "Unauthenticated",
-        "`Token is missing`, `Invalid token` or `Token has expired`",
-        true,
-    ),
-    (
-        "503",
-        "Unavailable",
-        "`Service unavailable`. With the code `unavailable` nothing was done; with `outcome_unknown` the request may have been \
-         carried out, and only a repeat with the same `Idempotency-Key` is safe",
-        false,
-    ),
-    (
-        "504",
-        "Timeout",
-        "`Request timeout`: the service did not respond in time, and may still carry the request out",
-        false,
-    ),
-];
+**Amounts** are whole numbers in the smallest unit that a currency uses here; IDR counts whole rupiah. **Times** are of RFC 3339, in UTC. \
+Every path under `/api/v1` also exists under `/api`.
 
-/// The failures of any call that has a body.
-const BODY_ERRORS: [(&str, &str, &str); 3] = [
+**Errors** have one body, `ErrorBody`, whose `code` has the table of all codes. Beside what each call names, any request can be answered with \
+400 `bad_request` or `invalid_host`, 404 `endpoint_not_found`, 405 `method_not_allowed`, 408 `request_timeout`, 413 `body_too_large`, 414 \
+`uri_too_long`, and 431 `headers_too_large`. Every answer has the header `X-Trace-Id`.
+
+**Repeats** are safe with an `Idempotency-Key`.";
+
+/// The groups of calls, in the order of a reader's first steps.
+const TAGS: [(&str, &str); 6] = [
+    ("Users", "Accounts of people, and their sessions."),
+    ("Wallets", "Wallets and their balances."),
     (
-        "408",
-        "TooSlow",
-        "`Request timeout`: the body did not arrive in time; nothing was done",
+        "Payments",
+        "Money that goes to merchants and to other users.",
     ),
-    (
-        "413",
-        "TooLarge",
-        "`Request body too large`: more than 64 KiB",
-    ),
-    (
-        "415",
-        "UnsupportedMediaType",
-        "`Unsupported media type`: the body is not `application/json`, not in UTF-8, or has a content coding",
-    ),
+    ("Transactions", "History, statistics and receipts."),
+    ("Configuration", "Facts that a page needs before a log-in."),
+    ("Health", "The state of the services."),
 ];
 
 /// The public API's document: of what the services offer that which the gateway routes, under its prefix.
@@ -72,7 +50,7 @@ const BODY_ERRORS: [(&str, &str, &str); 3] = [
 /// When two services give one name to different schemas, or the table routes a call twice: the document would be wrong.
 pub fn openapi(services: Vec<OpenApi>) -> OpenApi {
     let mut paths = Paths::new();
-    let mut components = common_components();
+    let mut components = components::components();
     for service in services {
         for (path, item) in service.paths.paths {
             for (method, operation) in operations(item) {
@@ -92,19 +70,62 @@ pub fn openapi(services: Vec<OpenApi>) -> OpenApi {
     let info = InfoBuilder::new()
         .title("Dompet API")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(
-            "A digital wallet. Amounts are whole numbers in the smallest unit that a currency uses here; IDR counts whole \
-             rupiah. Every path under `/api/v1` also exists under `/api`.",
-        ))
-        .license(Some(License::new("MIT")))
+        .description(Some(ABOUT))
+        .license(Some({
+            let mut license = License::new("MIT");
+            license.identifier = Some("MIT".to_owned());
+            license
+        }))
         .build();
-    OpenApiBuilder::new()
+    let tags = TAGS.map(|(name, description)| {
+        TagBuilder::new()
+            .name(name)
+            .description(Some(description))
+            .build()
+    });
+    let mut document = OpenApiBuilder::new()
         .info(info)
         // Where the document is, also behind a proxy that has the gateway under a path of its own.
         .servers(Some([Server::new(".")]))
+        .tags(Some(tags))
         .paths(paths)
         .components(Some(components))
-        .build()
+        .build();
+    drop_unused_schemas(&mut document);
+    let schemas = document.components.iter().flat_map(|all| &all.schemas);
+    let without_required: Vec<String> = schemas
+        .filter(|(_, schema)| has_nothing_required(schema))
+        .map(|(name, _)| format!("#/components/schemas/{name}"))
+        .collect();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put].into_iter().flatten() {
+            allow_no_body(operation, &without_required);
+        }
+    }
+    document
+}
+
+fn has_nothing_required(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty())
+}
+
+/// A body may be left out where it has to say nothing: servers take an empty one as `{}`.
+fn allow_no_body(operation: &mut Operation, without_required: &[String]) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        return;
+    };
+    let has_something_required = body.content.values().any(|content| {
+        let schema = match content {
+            RefOr::T(content) => content.schema.as_ref(),
+            RefOr::Ref(_) => None,
+        };
+        !matches!(schema, Some(RefOr::Ref(named)) if without_required.contains(&named.ref_location))
+    });
+    body.required = Some(if has_something_required {
+        Required::True
+    } else {
+        Required::False
+    });
 }
 
 /// The row for an operation. Templates are the same when only the names of their parameters differ.
@@ -147,73 +168,81 @@ fn operations(item: PathItem) -> impl Iterator<Item = (HttpMethod, Operation)> {
 
 /// Adds what the table knows to what the service says.
 fn describe(route: &Route, mut operation: Operation) -> Operation {
-    let group = group(route.upstream);
-    operation.tags = Some(vec![group.to_owned()]);
-    // Handlers of different services may have one name; in the document it must be unique.
-    operation.operation_id = operation
-        .operation_id
-        .map(|id| format!("{}_{id}", group.to_lowercase()));
+    operation.tags = Some(vec![group(route.upstream).to_owned()]);
     let needs_token = route.token == Token::Needed;
-    operation.security = needs_token.then(|| {
-        vec![SecurityRequirement::new(
-            SECURITY_SCHEME,
-            std::iter::empty::<&str>(),
-        )]
+    let scheme = SecurityRequirement::new(SECURITY_SCHEME, std::iter::empty::<&str>());
+    operation.security = Some(if needs_token {
+        vec![scheme]
+    } else {
+        Vec::new()
     });
     if route.takes_key {
         let parameters = operation.parameters.get_or_insert_default();
-        parameters.retain(|parameter| !is_key(parameter));
-        parameters.push(RefOr::Ref(Ref::new(format!(
-            "#/components/parameters/{KEY_PARAMETER}"
-        ))));
+        parameters.push(components::key_reference());
     }
-    if operation.request_body.is_some() {
-        for (status, name, _) in BODY_ERRORS {
-            let responses = &mut operation.responses.responses;
-            let response = responses.entry(status.to_owned());
-            response.or_insert_with(|| Ref::from_response_name(name).into());
+    let has_body = operation.request_body.is_some();
+    let responses = &mut operation.responses.responses;
+    let mut bad_request = Vec::new();
+    if let Some(RefOr::T(response)) = responses.get("400") {
+        bad_request.push(response.description.clone());
+    }
+    for (given, errors) in [
+        (has_body, errors::WRONG_BODY),
+        (route.takes_key, errors::WRONG_KEY),
+    ] {
+        if given {
+            bad_request.push(errors.to_owned());
         }
     }
-    for (status, response) in &mut operation.responses.responses {
-        if let RefOr::T(response) = response
-            && response.description.is_empty()
-        {
-            // The specification requires one.
-            response.description = meaning(status).to_owned();
+    if !bad_request.is_empty() {
+        let response = Response::new(bad_request.join("; "));
+        responses.insert("400".to_owned(), response.into());
+    }
+    for (status, response) in responses.iter_mut() {
+        if let RefOr::T(response) = response {
+            if status.starts_with('2') {
+                add_headers(route, response);
+            } else {
+                *response = errors::response(status, &response.description);
+            }
         }
     }
-    for (status, name, _, only_with_token) in COMMON_ERRORS {
-        if needs_token || !only_with_token {
-            operation
-                .responses
-                .responses
-                .entry(status.to_owned())
-                .or_insert_with(|| Ref::from_response_name(name).into());
+    let mut add = |common: &[Common]| {
+        for one in common {
+            let response = responses.entry(one.status.to_owned());
+            response.or_insert_with(|| one.reference());
         }
+    };
+    add(&errors::OF_EVERY_CALL);
+    if needs_token {
+        add(&errors::OF_TOKENS);
+    }
+    if route.takes_key {
+        add(&errors::OF_KEYS);
+    }
+    if has_body {
+        add(&errors::OF_BODIES);
     }
     operation
 }
 
-/// The meaning of a status where the service says no more.
-fn meaning(status: &str) -> &'static str {
-    match status {
-        "200" => "Done",
-        "201" => "Made",
-        "400" => "Something in the request is wrong; `code` and `field` say what",
-        "401" => "`Token is missing`, `Invalid token` or `Token has expired`",
-        "403" => "`Unauthorized`: somebody else's, or not in a state for it",
-        "404" => "It is not there",
-        "422" => "`Idempotency key reused`: the key came with another request before",
-        _ => "It failed; `code` and `message` say why",
+/// The headers of a good answer.
+fn add_headers(route: &Route, response: &mut Response) {
+    let follows_the_ledger = [Upstream::Payment, Upstream::Transaction];
+    let is_read = route.method == MethodFilter::GET;
+    let may_be_behind = follows_the_ledger.contains(&route.upstream)
+        || route
+            .asked
+            .is_some_and(|(_, upstream)| follows_the_ledger.contains(&upstream));
+    for (given, header) in [
+        (route.takes_key, REPLAYED),
+        (is_read && may_be_behind, BEHIND),
+    ] {
+        if given {
+            let headers = &mut response.headers;
+            headers.insert(header.name.to_owned(), header.reference());
+        }
     }
-}
-
-fn is_key<P: serde::Serialize>(parameter: &P) -> bool {
-    serde_json::to_value(parameter).is_ok_and(|parameter| {
-        parameter["name"]
-            .as_str()
-            .is_some_and(|name| name.eq_ignore_ascii_case(KEY_HEADER))
-    })
 }
 
 fn group(upstream: Upstream) -> &'static str {
@@ -225,62 +254,20 @@ fn group(upstream: Upstream) -> &'static str {
     }
 }
 
-fn common_components() -> Components {
-    let mut components = Components::new();
-    components.add_security_scheme(
-        SECURITY_SCHEME,
-        SecurityScheme::Http(
-            HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .bearer_format("JWT")
-                .description(Some(
-                    "The `token` of a registration or a log-in; it lives 24 hours",
-                ))
-                .build(),
-        ),
-    );
-    let key = ParameterBuilder::new()
-        .name(KEY_HEADER)
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(
-            "1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same \
-             body gets the first answer again and does nothing a second time; with another body it is refused with 422",
-        ))
-        .schema(Some(
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .min_length(Some(1))
-                .max_length(Some(255)),
-        ))
-        .build();
-    components
-        .parameters
-        .insert(KEY_PARAMETER.to_owned(), key.into());
-    components
-        .schemas
-        .insert(ERROR_SCHEMA.to_owned(), ErrorBody::schema());
-    for (_, name, description) in BODY_ERRORS {
-        components
-            .responses
-            .insert(name.to_owned(), error_response(description).into());
+/// Drops the schemas of calls that are not routed, and those that only they name.
+fn drop_unused_schemas(document: &mut OpenApi) {
+    loop {
+        let text = serde_json::to_string(document).unwrap_or_default();
+        let Some(components) = &mut document.components else {
+            return;
+        };
+        let before = components.schemas.len();
+        let is_named = |name: &str| text.contains(&format!("\"#/components/schemas/{name}\""));
+        components.schemas.retain(|name, _| is_named(name));
+        if components.schemas.len() == before {
+            return;
+        }
     }
-    for (_, name, description, _) in COMMON_ERRORS {
-        components
-            .responses
-            .insert(name.to_owned(), error_response(description).into());
-    }
-    components
-}
-
-fn error_response(description: &str) -> Response {
-    let body = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name(ERROR_SCHEMA)))
-        .build();
-    ResponseBuilder::new()
-        .description(description)
-        .content("application/json", body)
-        .build()
 }
 
 fn take_components(ours: &mut Components, theirs: Components) {
@@ -307,17 +294,27 @@ fn health() -> Operation {
             object
                 .property(upstream.name(), one())
                 .required(upstream.name())
-        });
-    let report = ObjectBuilder::new()
-        .property("service", state(&[crate::NAME]))
-        .property("status", state(&["healthy", "degraded"]))
-        .property("services", services)
-        .required("service")
-        .required("status")
-        .required("services")
+        })
         .build();
-    let answer = |description: &str| {
-        let body = ContentBuilder::new().schema(Some(report.clone())).build();
+    let report = || {
+        ObjectBuilder::new()
+            .property("service", state(&[crate::NAME]))
+            .property("status", state(&["healthy", "degraded"]))
+            .property("services", services.clone())
+            .required("service")
+            .required("status")
+            .required("services")
+    };
+    let word = || ObjectBuilder::new().schema_type(Type::String);
+    let failed = report()
+        .property("error", word())
+        .property("code", state(&["degraded"]))
+        .property("message", word())
+        .required("error")
+        .required("code")
+        .required("message");
+    let answer = |description: &str, report: ObjectBuilder| {
+        let body = ContentBuilder::new().schema(Some(report.build())).build();
         ResponseBuilder::new()
             .description(description)
             .content("application/json", body)
@@ -325,9 +322,10 @@ fn health() -> Operation {
     };
     OperationBuilder::new()
         .tag("Health")
-        .operation_id(Some("health"))
-        .summary(Some("Whether every service works"))
-        .response("200", answer("All of them do"))
-        .response("503", answer("At least one does not"))
+        .securities(Some([]))
+        .operation_id(Some("getHealth"))
+        .summary(Some("Says whether every service works"))
+        .response("200", answer("Every service works.", report()))
+        .response("503", answer("At least one service does not work.", failed))
         .build()
 }

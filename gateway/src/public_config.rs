@@ -54,12 +54,13 @@ pub(crate) fn operation() -> Operation {
         .schema(Some(ConfigBody::schema()))
         .build();
     let answer = ResponseBuilder::new()
-        .description("Facts that a page needs before anybody has logged in")
+        .description("The public part of the configuration.")
         .content("application/json", body)
         .build();
     OperationBuilder::new()
         .tag("Configuration")
-        .operation_id(Some("config"))
+        .securities(Some([]))
+        .operation_id(Some("getConfiguration"))
         .summary(Some("Shows the public part of the configuration"))
         .response("200", answer)
         .build()

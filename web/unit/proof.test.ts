@@ -117,7 +117,7 @@ it("notices that another movement is shown than the one that is proven", async (
     { direction: "in" },
     { description: "Payment to Shopee" },
     { payment_id: 4 },
-    { payment_id: null },
+    { payment_id: undefined },
     { counterparty_wallet_id: 9 },
     { created_at: "2025-11-25T07:55:30.123457Z" },
   ];

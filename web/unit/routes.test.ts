@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { byDay, matches, read, write } from "../src/activity/filter";
+import type { Transaction } from "../src/api/queries";
 import { en } from "../src/i18n/en";
 import { id } from "../src/i18n/id";
 import addresses from "../src/routes.json";
@@ -25,7 +26,7 @@ it("a filter is what its address says", () => {
   expect(write(read({ wallet: "x", type: "y", from: "1", to: "", q: " " }))).toEqual({});
 });
 
-const one = {
+const one: Transaction = {
   id: 1, user_id: 1, wallet_id: 1, type: "payment", direction: "out", amount: 37_500, currency: "IDR",
   description: "Payment to Kopi", status: "completed", source: "ledger", created_at: "2026-11-25T12:00:00Z",
 };

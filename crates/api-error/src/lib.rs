@@ -4,6 +4,10 @@
 //! `message` has the detail for a person, or the sentence again where there is none. An answer never repeats an internal
 //! cause: that goes to the log, once, where the failure is handled.
 
+mod codes;
+
+pub use codes::{CODES, Code, Reader, find, table};
+
 use std::borrow::Cow;
 
 use axum::Json;
@@ -11,23 +15,27 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-/// The body of a failed answer, as it goes over the wire.
+/// The body of a failed answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorBody {
-    /// A short sentence.
+    /// A short sentence. Clients of the original system compare with it.
+    #[schema(value_type = String, example = "Insufficient balance")]
     pub error: Cow<'static, str>,
-    /// A stable word for programs, such as `insufficient_balance`.
+    /// A stable word for programs.
     #[serde(default)]
+    #[schema(value_type = String, required, pattern = "^[a-z_]+$", example = "insufficient_balance")]
     pub code: Cow<'static, str>,
     /// The detail, for a person; the sentence again where there is none.
     #[serde(default)]
-    #[schema(value_type = String, required)]
+    #[schema(value_type = String, required, example = "There is less in the wallet")]
     pub message: Option<Cow<'static, str>>,
     /// The field of the request that the error is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, example = "amount")]
     pub field: Option<Cow<'static, str>>,
     /// The W3C trace id of the request, to find it in traces and logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$", example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     pub trace_id: Option<String>,
 }
 
@@ -49,6 +57,10 @@ impl ApiError {
         sentence: impl Into<Cow<'static, str>>,
         code: &'static str,
     ) -> ApiError {
+        debug_assert!(
+            codes::find(code).is_some(),
+            "{code} is not in api_error::CODES, which documents show to clients"
+        );
         ApiError {
             status,
             body: Box::new(ErrorBody {

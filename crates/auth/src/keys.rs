@@ -39,7 +39,8 @@ pub(crate) fn derive(secret: &str, purpose: &str) -> Result<[u8; 32], KeyError> 
 }
 
 /// One public key, as a JSON Web Key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(example = json!({"kid": "2yJ0bX3m5rQk", "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}))]
 pub struct Jwk {
     /// The key's id: the start of the SHA-256 of the public key, so equal secrets have equal ids everywhere.
     pub kid: String,
@@ -66,7 +67,7 @@ impl Jwk {
 }
 
 /// The public keys that tokens are verified with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Jwks {
     /// The key that signs now first, then the one before it while its tokens live.
     pub keys: Vec<Jwk>,

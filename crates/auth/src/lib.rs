@@ -7,14 +7,12 @@
 
 mod extract;
 mod keys;
-mod openapi;
 mod service;
 mod user;
 mod verifier;
 
 pub use extract::{Caller, ServiceCaller};
 pub use keys::{Jwk, Jwks, KeyError, MIN_SECRET_BYTES, SigningKeys};
-pub use openapi::BearerScheme;
 pub use service::{ServiceIdentity, ServiceKeyConfig, ServiceKeys};
 pub use user::{Claims, ISSUER, Role, TOKEN_LIFETIME, TokenError};
 pub use verifier::{Revocation, RevokedSubject, SessionUpdate, Verifier};

@@ -21,7 +21,7 @@ const AUDIENCE: &str = "dompet";
 pub(crate) const MAX_TOKEN_BYTES: usize = 2048;
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads and moves only their own.

@@ -5,9 +5,15 @@ use api_error::ApiError;
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use serde::{Deserialize, Deserializer};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type};
+use utoipa::{IntoParams, PartialSchema};
 
 /// The longest idempotency key.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// The largest id: 2^53 - 1, the largest integer that every JSON reader keeps exactly (RFC 8259, section 6).
+const ID_MAX: i64 = 9_007_199_254_740_991;
 
 /// A field of a request's body: use it with `#[serde(default)]`. A wrong type is kept until the handler asks, because each
 /// call has its own sentence for it. `null` counts as missing where the field is required, and as wrong where it may be left out.
@@ -99,6 +105,23 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
+/// `"id" = inline(PathId)` in a route's parameters.
+impl PartialSchema for PathId {
+    fn schema() -> RefOr<Schema> {
+        whole_number(ID_MAX).into()
+    }
+}
+
+impl utoipa::ToSchema for PathId {}
+
+fn whole_number(max: i64) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1))
+        .maximum(Some(max))
+}
+
 /// The part of a list that is asked for: `?limit=50&before=1234`. The answer names the next page's `before` as `next`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -113,6 +136,8 @@ impl Page {
     pub const LIMIT_MAX: i64 = 200;
     /// The page of a call that names none.
     pub const LIMIT_DEFAULT: i64 = 100;
+    /// The largest `before`: no id is larger.
+    pub const BEFORE_MAX: i64 = ID_MAX;
 
     /// The value of `next`, given the ids of the page: the last id of a full page, nothing after the end.
     pub fn next(&self, ids: impl ExactSizeIterator<Item = i64>) -> Option<i64> {
@@ -158,8 +183,35 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
                 Self::LIMIT_DEFAULT,
                 Self::LIMIT_MAX,
             )?,
-            before: number("before", once("before")?, i64::MAX, i64::MAX)?,
+            before: number("before", once("before")?, i64::MAX, Self::BEFORE_MAX)?,
         })
+    }
+}
+
+/// `params(Page)` in a route.
+impl IntoParams for Page {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = |name: &str, description: &str, schema: ObjectBuilder| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(schema))
+                .build()
+        };
+        vec![
+            parameter(
+                "limit",
+                "The page has at most this many.",
+                whole_number(Self::LIMIT_MAX).default(Some(Self::LIMIT_DEFAULT.into())),
+            ),
+            parameter(
+                "before",
+                "The page begins after the one with this id: `next` of the page before.",
+                whole_number(Self::BEFORE_MAX),
+            ),
+        ]
     }
 }
 

@@ -7,6 +7,7 @@
 //! at once.
 
 mod body;
+mod document;
 mod files;
 mod front;
 mod health;
@@ -23,9 +24,10 @@ mod serve;
 mod signals;
 mod text;
 
+pub use document::words;
 pub use files::FileNeeds;
 pub use health::{Health, Readiness};
-pub use input::{Field, IdempotencyKey, Page, PathId};
+pub use input::{Field, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, Page, PathId};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use metrics::Metrics;
 pub use own_command::OwnCommand;

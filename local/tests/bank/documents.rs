@@ -19,6 +19,23 @@ fn the_openapi_document_is_what_the_code_says() {
     check("docs/openapi.json", &format!("{document}\n"));
 }
 
+/// The part of docs/CLIENTS.md between these is made from the table of codes.
+const TABLE_BEGINS: &str = "<!-- The table is made from crates/api-error/src/codes.rs. -->\n";
+const TABLE_ENDS: &str = "<!-- The end of the table. -->\n";
+
+#[test]
+fn the_table_of_codes_is_what_the_code_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CLIENTS.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (before, rest) = text.split_once(TABLE_BEGINS).unwrap();
+    let (_, after) = rest.split_once(TABLE_ENDS).unwrap();
+    let table = api_error::table();
+    check(
+        "docs/CLIENTS.md",
+        &format!("{before}{TABLE_BEGINS}\n{table}\n{TABLE_ENDS}{after}"),
+    );
+}
+
 #[test]
 fn the_configuration_document_is_what_the_code_says() {
     let mut text = String::from(

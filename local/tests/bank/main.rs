@@ -15,3 +15,4 @@ mod snapshots;
 mod story;
 mod support;
 mod tokens;
+mod walk;

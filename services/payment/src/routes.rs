@@ -5,8 +5,8 @@ mod refusals;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use api_error::{ApiError, ErrorBody};
-use auth::{BearerScheme, Caller, Verifier};
+use api_error::ApiError;
+use auth::{Caller, Verifier};
 use axum::Router;
 use axum::extract::{FromRef, State};
 use clock::{Clock, Entropy};
@@ -15,7 +15,6 @@ use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
 use ledger_api::{Entry, LedgerClient, Operation, Order, Outcome, Refusal, idempotency_key};
 use service_client::CallError;
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -64,21 +63,13 @@ pub(crate) fn router(app: App) -> Router {
     router.with_state(app)
 }
 
-/// The OpenAPI document of the public routes.
+/// What the OpenAPI document says of the public routes; the gateway adds what all calls have in common.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     documented().into_openapi()
 }
 
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(title = "Dompet: payments", description = "Paying merchants, and sending money to other users."),
-    tags((name = "Payments", description = "Money that goes to merchants and to other users.")),
-    modifiers(&BearerScheme),
-)]
-struct Document;
-
 fn documented() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::new()
         .routes(routes!(pay))
         .routes(routes!(transfer))
         .routes(routes!(list))
@@ -87,23 +78,16 @@ fn documented() -> OpenApiRouter<App> {
 
 /// Pays a merchant
 ///
-/// With an `Idempotency-Key` the request may be repeated, also after a failure whose outcome is unknown (503, 504, a broken
-/// connection): the money moves once, and the first answer comes again, with the header `Idempotency-Replayed: true`.
+/// With an `Idempotency-Key` the call can be repeated, also after a failure whose outcome is unknown (503, 504, a broken connection):
+/// the money moves once, and the first answer comes again.
 #[utoipa::path(
     post,
     path = "/payments/pay",
-    tag = "Payments",
     operation_id = "pay",
-    security(("bearer" = [])),
     request_body = PayRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; one for each payment", example = "3f0c1c9e-6c55-4e9b-9a57-0d9c9f6a3a11")),
     responses(
-        (status = 201, description = "Paid, and durable", body = PaidBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
-        (status = 400, description = "`Missing required fields`, `Invalid wallet`, `Invalid amount`, `Insufficient balance`, `Invalid field`", body = ErrorBody, example = json!({"error": "Insufficient balance", "code": "insufficient_balance", "field": "amount", "message": "There is less in the wallet"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 422, description = "`Idempotency key reused`: the key came with another request before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused"})),
-        (status = 503, description = "The ledger cannot be reached; whether the payment was made is unknown", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "unavailable"})),
-        (status = 504, description = "The ledger did not answer in time; whether the payment was made is unknown", body = ErrorBody, example = json!({"error": "Request timeout", "code": "timeout"})),
+        (status = 201, description = "The payment is made and durable.", body = PaidBody),
+        (status = 400, description = "Missing required fields: missing_fields; Invalid wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active; Invalid amount: invalid_amount, balance_limit, ledger_limit; Insufficient balance: insufficient_balance; Invalid field: invalid_field, invisible_character"),
     )
 )]
 async fn pay(
@@ -121,24 +105,17 @@ async fn pay(
 
 /// Sends money to another user
 ///
-/// Into their wallet of the same currency; both wallets change together or not at all. It is repeated like a payment, and
-/// shows in the transactions of both.
+/// The receiver gets it in their wallet of the same currency. Both wallets change together or not at all, and the transfer shows in the
+/// transactions of both. It is repeated like a payment.
 #[utoipa::path(
     post,
     path = "/payments/transfer",
-    tag = "Payments",
     operation_id = "transfer",
-    security(("bearer" = [])),
     request_body = TransferRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; one for each transfer", example = "8d0a1e53-0c2f-4f37-a2a5-5a4de3cbb1a7")),
     responses(
-        (status = 201, description = "Sent, and durable", body = SentBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
-        (status = 400, description = "`Missing required fields`, `Invalid source wallet`, `Invalid amount`, `Insufficient balance`", body = ErrorBody, example = json!({"error": "Invalid source wallet", "code": "not_owner", "field": "from_wallet_id", "message": "The wallet belongs to somebody else"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 404, description = "`Destination user not found`: nobody, or without a wallet that takes this currency", body = ErrorBody, example = json!({"error": "Destination user not found", "code": "destination_not_found", "field": "to_user_id"})),
-        (status = 422, description = "`Idempotency key reused`: the key came with another request before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused"})),
-        (status = 503, description = "The ledger cannot be reached; whether the transfer was made is unknown", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "unavailable"})),
-        (status = 504, description = "The ledger did not answer in time; whether the transfer was made is unknown", body = ErrorBody, example = json!({"error": "Request timeout", "code": "timeout"})),
+        (status = 201, description = "The transfer is made and durable.", body = SentBody),
+        (status = 400, description = "Missing required fields: missing_fields; Invalid source wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active, same_wallet; Invalid amount: invalid_amount, balance_limit, ledger_limit; Insufficient balance: insufficient_balance"),
+        (status = 404, description = "Destination user not found: destination_not_found, destination_not_active"),
     )
 )]
 async fn transfer(
@@ -158,17 +135,11 @@ async fn transfer(
 #[utoipa::path(
     get,
     path = "/payments",
-    tag = "Payments",
     operation_id = "listPayments",
-    security(("bearer" = [])),
-    params(
-        ("limit" = Option<i64>, Query, description = "How many at most, 100 unless given", minimum = 1, maximum = 200),
-        ("before" = Option<i64>, Query, description = "Only payments with a smaller id: `next` of the page before", minimum = 1),
-    ),
+    params(Page),
     responses(
-        (status = 200, description = "One page", body = PaymentsBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached: the newest payments may be missing"))),
-        (status = 400, description = "`Invalid query`", body = ErrorBody, example = json!({"error": "Invalid query", "code": "invalid_query", "field": "limit"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 200, description = "One page.", body = PaymentsBody),
+        (status = 400, description = "Invalid query: invalid_query, unknown_parameter"),
     )
 )]
 async fn list(
@@ -186,18 +157,17 @@ async fn list(
 }
 
 /// Shows one of the caller's payments
+///
+/// While the ledger cannot be reached, a payment that was just made may be missing.
 #[utoipa::path(
     get,
     path = "/payments/{id}",
-    tag = "Payments",
     operation_id = "getPayment",
-    security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The payment's id", minimum = 1)),
+    params(("id" = inline(PathId), Path, description = "The id of the payment.")),
     responses(
-        (status = 200, description = "The payment", body = PaymentBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached"))),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Unauthorized`: somebody else's", body = ErrorBody, example = json!({"error": "Unauthorized", "code": "not_owner"})),
-        (status = 404, description = "`Payment not found`; while the ledger cannot be reached also one that was just made", body = ErrorBody, example = json!({"error": "Payment not found", "code": "payment_not_found"})),
+        (status = 200, description = "The payment.", body = PaymentBody),
+        (status = 403, description = "Unauthorized: not_owner"),
+        (status = 404, description = "Payment not found: payment_not_found"),
     )
 )]
 async fn find(

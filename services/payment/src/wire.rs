@@ -2,29 +2,30 @@
 
 use api_error::ApiError;
 use auth::UserId;
-use http_server::{FIELD_CHARS_MAX, Field, text};
+use http_server::{FIELD_CHARS_MAX, Field, text, words};
 use ledger_api::Operation;
 use money::Amount;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 use crate::domain::{Payment, Sent};
 
-/// What somebody pays with, to whom, and how much.
+/// A payment to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"wallet_id": 1, "merchant": "Tokopedia", "amount": 50000}))]
 pub(crate) struct PayRequest {
     /// One of the caller's wallets.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     wallet_id: Field<i64>,
-    /// Who is paid, by name.
+    /// The name of the merchant who is paid.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
     merchant: Field<String>,
     /// In the smallest unit of the wallet's currency.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1, maximum = 9007199254740991_i64)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: Field<Amount>,
 }
 
@@ -54,21 +55,21 @@ impl PayRequest {
     }
 }
 
-/// What somebody sends from, to whom, and how much.
+/// A transfer to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"from_wallet_id": 1, "to_user_id": 2, "amount": 25000}))]
 pub(crate) struct TransferRequest {
     /// One of the caller's wallets.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     from_wallet_id: Field<i64>,
-    /// Who receives it, in their wallet of the same currency.
+    /// The user who receives it, in their wallet of the same currency.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     to_user_id: Field<i64>,
     /// In the smallest unit of the wallet's currency.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1, maximum = 9007199254740991_i64)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: Field<Amount>,
 }
 
@@ -135,23 +136,41 @@ fn amount(field: Field<Amount>) -> Result<Amount, ApiError> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"id": 1, "user_id": 1, "wallet_id": 1, "merchant": "Tokopedia", "amount": 50000, "currency": "IDR", "status": "completed", "payment_method": "wallet", "created_at": "2026-11-22T08:15:30.123456Z"}))]
 pub(crate) struct PaymentView {
+    /// The id.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     id: i64,
-    /// Who paid.
+    /// The user who paid.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     user_id: i64,
-    /// From which wallet.
+    /// The wallet that the money came from.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     wallet_id: i64,
-    /// Who was paid.
+    /// The name of the merchant who was paid.
     merchant: String,
     /// In the smallest unit of the currency.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
-    /// ISO 4217.
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
-    /// Always `completed`: a payment is done, or it is not there.
+    #[schema(schema_with = status_schema)]
     status: &'static str,
-    /// Always `wallet`.
+    #[schema(schema_with = method_schema)]
     payment_method: &'static str,
     /// RFC 3339, in UTC.
+    #[schema(format = DateTime)]
     created_at: String,
+}
+
+fn status_schema() -> Object {
+    words(
+        "Always `completed`: a payment is done, or it is not there.",
+        &["completed"],
+    )
+}
+
+fn method_schema() -> Object {
+    words("Always `wallet`.", &["wallet"])
 }
 
 impl From<Payment> for PaymentView {
@@ -173,7 +192,7 @@ impl From<Payment> for PaymentView {
 /// The answer to a payment that was made.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaidBody {
-    /// `Payment successful`
+    #[schema(example = "Payment successful")]
     message: &'static str,
     payment: PaymentView,
 }
@@ -197,8 +216,9 @@ pub(crate) struct PaymentBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentsBody {
     pub(crate) payments: Vec<PaymentView>,
-    /// What `before` is for the next page; missing on the last.
+    /// `before` of the next page. Left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 42)]
     pub(crate) next: Option<i64>,
 }
 
@@ -206,16 +226,21 @@ pub(crate) struct PaymentsBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"message": "Transfer successful", "from_wallet_id": 1, "to_wallet_id": 2, "amount": 25000, "currency": "IDR", "created_at": "2026-11-22T08:15:30.123456Z"}))]
 pub(crate) struct SentBody {
-    /// `Transfer successful`
     message: &'static str,
+    /// The sender's wallet.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     from_wallet_id: i64,
     /// The receiver's wallet.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     to_wallet_id: i64,
     /// In the smallest unit of the currency.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
-    /// ISO 4217.
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
     /// RFC 3339, in UTC.
+    #[schema(format = DateTime)]
     created_at: String,
 }
 

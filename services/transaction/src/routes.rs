@@ -6,8 +6,8 @@ mod receipts;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use api_error::{ApiError, ErrorBody};
-use auth::{BearerScheme, Caller, ServiceCaller, ServiceKeys, Verifier};
+use api_error::ApiError;
+use auth::{Caller, ServiceCaller, ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRef, Query, State};
@@ -16,7 +16,6 @@ use feed_follower::{Follower, Freshness};
 use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
 use ledger_api::LedgerClient;
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -80,21 +79,13 @@ pub(crate) fn router(app: App) -> Router {
     router.merge(past::router()).with_state(app)
 }
 
-/// The OpenAPI document of the public routes.
+/// What the OpenAPI document says of the public routes; the gateway adds what all calls have in common.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     documented().into_openapi()
 }
 
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(title = "Dompet: transactions", description = "What happened to a user's wallets, and what it sums up to."),
-    tags((name = "Transactions", description = "History and statistics.")),
-    modifiers(&BearerScheme),
-)]
-struct Document;
-
 fn documented() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::new()
         .routes(routes!(list, record))
         .routes(routes!(stats))
         .routes(routes!(of_wallet))
@@ -104,21 +95,15 @@ fn documented() -> OpenApiRouter<App> {
 
 /// Lists the caller's transactions, the newest first
 ///
-/// Every top-up, payment and transfer is in it as soon as it was answered; a transfer also in the receiver's list.
+/// Every top-up, payment and transfer is in the list as soon as its call was answered. A transfer is in the receiver's list, too.
 #[utoipa::path(
     get,
     path = "/transactions",
-    tag = "Transactions",
     operation_id = "listTransactions",
-    security(("bearer" = [])),
-    params(
-        ("limit" = Option<i64>, Query, description = "How many at most, 100 unless given", minimum = 1, maximum = 200),
-        ("before" = Option<i64>, Query, description = "Only what comes after this transaction in the list: `next` of the page before", minimum = 1),
-    ),
+    params(Page),
     responses(
-        (status = 200, description = "One page", body = TransactionsBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached: the newest may be missing"))),
-        (status = 400, description = "`Invalid query`", body = ErrorBody, example = json!({"error": "Invalid query", "code": "invalid_query", "field": "limit"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 200, description = "One page.", body = TransactionsBody),
+        (status = 400, description = "Invalid query: invalid_query, unknown_parameter"),
     )
 )]
 async fn list(State(app): State<App>, caller: Caller, page: Page) -> FreshPage {
@@ -128,18 +113,17 @@ async fn list(State(app): State<App>, caller: Caller, page: Page) -> FreshPage {
 }
 
 /// Shows one of the caller's transactions
+///
+/// While the ledger cannot be reached, a transaction that was just made may be missing.
 #[utoipa::path(
     get,
     path = "/transactions/{id}",
-    tag = "Transactions",
     operation_id = "getTransaction",
-    security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The transaction's id", minimum = 1)),
+    params(("id" = inline(PathId), Path, description = "The id of the transaction.")),
     responses(
-        (status = 200, description = "The transaction", body = TransactionBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached"))),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Unauthorized`: somebody else's", body = ErrorBody, example = json!({"error": "Unauthorized", "code": "not_owner"})),
-        (status = 404, description = "`Transaction not found`; while the ledger cannot be reached also one that was just made", body = ErrorBody, example = json!({"error": "Transaction not found", "code": "transaction_not_found"})),
+        (status = 200, description = "The transaction.", body = TransactionBody),
+        (status = 403, description = "Unauthorized: not_owner"),
+        (status = 404, description = "Transaction not found: transaction_not_found"),
     )
 )]
 async fn find(State(app): State<App>, caller: Caller, id: PathId) -> Fresh<TransactionBody> {
@@ -152,19 +136,12 @@ async fn find(State(app): State<App>, caller: Caller, id: PathId) -> Fresh<Trans
 #[utoipa::path(
     get,
     path = "/transactions/wallet/{wallet_id}",
-    tag = "Transactions",
     operation_id = "listWalletTransactions",
-    security(("bearer" = [])),
-    params(
-        ("wallet_id" = i64, Path, description = "The wallet's id", minimum = 1),
-        ("limit" = Option<i64>, Query, description = "How many at most, 100 unless given", minimum = 1, maximum = 200),
-        ("before" = Option<i64>, Query, description = "Only what comes after this transaction in the list: `next` of the page before", minimum = 1),
-    ),
+    params(("wallet_id" = inline(PathId), Path, description = "The id of the wallet."), Page),
     responses(
-        (status = 200, description = "One page", body = TransactionsBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached: the newest may be missing"))),
-        (status = 400, description = "`Invalid query`", body = ErrorBody, example = json!({"error": "Invalid query", "code": "invalid_query", "field": "limit"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Invalid wallet`: not there, or somebody else's", body = ErrorBody, example = json!({"error": "Invalid wallet", "code": "invalid_wallet"})),
+        (status = 200, description = "One page.", body = TransactionsBody),
+        (status = 400, description = "Invalid query: invalid_query, unknown_parameter"),
+        (status = 403, description = "Invalid wallet: invalid_wallet"),
     )
 )]
 async fn of_wallet(
@@ -186,14 +163,11 @@ async fn of_wallet(
 #[utoipa::path(
     get,
     path = "/transactions/stats",
-    tag = "Transactions",
-    operation_id = "getStats",
-    security(("bearer" = [])),
-    params(("currency" = Option<String>, Query, description = "A code of ISO 4217, `IDR` unless given", example = "IDR")),
+    operation_id = "getStatistics",
+    params(StatsQuery),
     responses(
-        (status = 200, description = "The sums", body = StatsBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached: the newest may be missing"))),
-        (status = 400, description = "`Invalid query`", body = ErrorBody, example = json!({"error": "Invalid query", "code": "invalid_query", "field": "currency"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 200, description = "The sums.", body = StatsBody),
+        (status = 400, description = "Invalid query: invalid_query"),
     )
 )]
 async fn stats(
@@ -212,22 +186,16 @@ async fn stats(
 
 /// Records an entry of history that moves no money (services only)
 ///
-/// For what happened elsewhere. It counts in the statistics, and is told from the ledger's own by `"source": "recorded"`.
+/// It stands for something that happened elsewhere. It counts in the statistics, and `"source": "recorded"` tells it from the ledger's own.
 #[utoipa::path(
     post,
     path = "/transactions",
-    tag = "Transactions",
     operation_id = "recordTransaction",
-    security(("bearer" = [])),
     request_body = RecordRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; one for each record", example = "c5c6f1d4-9a0f-4f5c-8b38-6f2d7e2f8b11")),
     responses(
-        (status = 201, description = "Recorded", body = TransactionBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
-        (status = 400, description = "`Missing required fields`, `Invalid wallet`, `Invalid transaction type`, `Invalid amount`, `Invalid field`", body = ErrorBody, example = json!({"error": "Invalid transaction type", "code": "invalid_type", "field": "type"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Unauthorized`: the token is a user's", body = ErrorBody, example = json!({"error": "Unauthorized", "code": "services_only", "message": "Only services may call this"})),
-        (status = 422, description = "`Idempotency key reused`: the key came with another record before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused"})),
-        (status = 503, description = "The wallet is not known, and the ledger cannot be asked now", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "unavailable"})),
+        (status = 201, description = "The entry is recorded.", body = TransactionBody),
+        (status = 400, description = "Missing required fields: missing_fields; Invalid wallet: wallet_not_found; Invalid transaction type: invalid_type; Invalid amount: invalid_amount; Invalid field: invalid_field, invisible_character"),
+        (status = 403, description = "Unauthorized: services_only"),
     )
 )]
 async fn record(

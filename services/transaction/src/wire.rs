@@ -3,12 +3,13 @@
 use api_error::ApiError;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use http_server::{FIELD_CHARS_MAX, Field, Page, text};
+use http_server::{FIELD_CHARS_MAX, Field, Page, text, words};
 use ledger_api::{Kind, Kinds, Receipt};
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
+use utoipa::openapi::Object;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{Figures, Movement, recordable, recordable_names};
 
@@ -16,19 +17,18 @@ use crate::domain::{Figures, Movement, recordable, recordable_names};
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"wallet_id": 1, "type": "payment", "amount": 50000, "description": "Paid at the old counter"}))]
 pub(crate) struct RecordRequest {
-    /// Whose history.
+    /// The wallet whose history it belongs to.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     wallet_id: Field<i64>,
-    /// `topup`, `payment`, `transfer` or `withdrawal`.
     #[serde(default, rename = "type")]
-    #[schema(value_type = String, required)]
+    #[schema(schema_with = kind_schema, required)]
     kind: Field<String>,
     /// In the smallest unit of the wallet's currency.
     #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 1, maximum = 9007199254740991_i64)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: Field<Amount>,
-    /// What it was.
+    /// A sentence for people.
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 1, max_length = 200)]
     description: Field<String>,
@@ -121,34 +121,72 @@ pub(crate) fn invalid_wallet() -> ApiError {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"id": 84, "user_id": 1, "wallet_id": 1, "type": "payment", "direction": "out", "amount": 50000, "currency": "IDR", "description": "Payment to Tokopedia", "status": "completed", "balance_after": 950000, "payment_id": 1, "source": "ledger", "created_at": "2026-11-22T08:15:30.123456Z"}))]
 pub(crate) struct TransactionView {
+    /// The id.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     id: i64,
+    /// The owner of the wallet.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     user_id: i64,
+    /// The wallet.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     wallet_id: i64,
-    /// `topup`, `payment`, `transfer` or `withdrawal`.
     #[serde(rename = "type")]
+    #[schema(schema_with = kind_schema)]
     kind: &'static str,
-    /// `in` when money came into the wallet, `out` when it left.
+    #[schema(schema_with = direction_schema)]
     direction: &'static str,
-    /// Positive, in the smallest unit of the currency.
+    /// In the smallest unit of the currency.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
-    /// ISO 4217.
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
+    /// A sentence for people.
     description: String,
-    /// Always `completed`.
+    #[schema(schema_with = status_schema)]
     status: &'static str,
     /// The other wallet of a transfer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     counterparty_wallet_id: Option<i64>,
-    /// What the wallet held afterwards.
+    /// The balance of the wallet afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     balance_after: Option<i64>,
     /// The payment that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     payment_id: Option<i64>,
-    /// `ledger` for what moved money, `recorded` for what a service wrote down.
+    #[schema(schema_with = source_schema)]
     source: &'static str,
     /// RFC 3339, in UTC.
+    #[schema(format = DateTime)]
     created_at: String,
+}
+
+fn kind_schema() -> Object {
+    words(
+        "The kind of movement.",
+        &recordable_names(&wallet_api::KINDS),
+    )
+}
+
+fn direction_schema() -> Object {
+    words(
+        "`in` when money came into the wallet, `out` when it left.",
+        &["in", "out"],
+    )
+}
+
+fn status_schema() -> Object {
+    words("Always `completed`.", &["completed"])
+}
+
+fn source_schema() -> Object {
+    words(
+        "`ledger` when money moved, `recorded` when a service only wrote it down.",
+        &["ledger", "recorded"],
+    )
 }
 
 impl From<&Movement> for TransactionView {
@@ -211,8 +249,9 @@ pub(crate) struct BalanceBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TransactionsBody {
     pub(crate) transactions: Vec<TransactionView>,
-    /// What `before` is for the next page; missing on the last.
+    /// `before` of the next page. Left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 42)]
     pub(crate) next: Option<i64>,
 }
 
@@ -228,21 +267,32 @@ impl TransactionsBody {
     }
 }
 
-/// What the caller's transactions of one currency sum up to. A sum that reaches 2^63 - 1 stays there.
+/// The sums of the caller's transactions of one currency. A sum that reaches 2^63 - 1 stays there.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"total_transactions": 3, "total_topup": 1050000, "total_payment": 50000, "total_transfer": 0, "net_amount": 1000000, "total_received": 0, "total_withdrawal": 0, "currency": "IDR"}))]
 pub(crate) struct StatsBody {
+    /// How many transactions there are.
+    #[schema(minimum = 0)]
     total_transactions: i64,
+    /// The sum of top-ups.
+    #[schema(minimum = 0)]
     total_topup: i64,
+    /// The sum of payments.
+    #[schema(minimum = 0)]
     total_payment: i64,
-    /// What was sent to others.
+    /// The sum of transfers to others.
+    #[schema(minimum = 0)]
     total_transfer: i64,
     /// `total_topup - total_payment - total_transfer`
     net_amount: i64,
-    /// What others sent.
+    /// The sum of transfers from others.
+    #[schema(minimum = 0)]
     total_received: i64,
+    /// The sum of withdrawals.
+    #[schema(minimum = 0)]
     total_withdrawal: i64,
-    /// ISO 4217.
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
 }
 
@@ -262,8 +312,11 @@ impl StatsBody {
 }
 
 /// Which figures: `?currency=USD`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct StatsQuery {
+    /// A code of ISO 4217, `IDR` unless given.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z]{3}$", example = "IDR")]
     currency: Option<String>,
 }
 

@@ -263,12 +263,12 @@ impl Viewer {
     }
 }
 
-/// A user as somebody sees them.
+/// A user, as the caller may see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = User, example = json!({"id": 1, "name": "John Doe", "email": "john@example.com", "phone": "081234567890", "role": "user"}))]
 pub(crate) struct UserView {
     /// The id.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub(crate) id: i64,
     /// The full name.
     pub(crate) name: String,
@@ -276,9 +276,9 @@ pub(crate) struct UserView {
     pub(crate) email: String,
     /// The number; of others only the last digits.
     pub(crate) phone: String,
-    /// What the user may do; not shown of others.
+    /// The user's rights. Not shown of others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Role, required = false)]
     pub(crate) role: Option<Role>,
 }
 

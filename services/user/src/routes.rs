@@ -5,15 +5,14 @@ mod internal;
 
 use std::sync::Arc;
 
-use api_error::{ApiError, ErrorBody};
-use auth::{BearerScheme, Caller, ServiceKeys, Verifier};
+use api_error::ApiError;
+use auth::{Caller, ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -76,21 +75,13 @@ async fn gate(
     Ok(next.run(request).await)
 }
 
-/// The OpenAPI document of the public routes.
+/// What the OpenAPI document says of the public routes; the gateway adds what all calls have in common.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     documented().into_openapi()
 }
 
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(title = "Dompet: users", description = "Registering, logging in, and what users see of each other."),
-    tags((name = "Users", description = "Accounts of people, and their sessions.")),
-    modifiers(&BearerScheme),
-)]
-struct Document;
-
 fn documented() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::new()
         .routes(routes!(register))
         .routes(routes!(log_in))
         .routes(routes!(log_out))
@@ -109,22 +100,17 @@ fn viewer(caller: &Caller) -> Viewer {
 
 /// Registers a user
 ///
-/// Answers with a token, so that no log-in has to follow. With an `Idempotency-Key` the request may be repeated: the
-/// first answer comes again, with the header `Idempotency-Replayed: true`. Its token is the first one too: when that session was
-/// ended, or its day is over, log in.
+/// The answer has a token, so that no log-in has to follow. With an `Idempotency-Key` the call can be repeated: the first answer comes
+/// again, with the first token. When that session was ended, or its day is over, log in.
 #[utoipa::path(
     post,
     path = "/auth/register",
-    tag = "Users",
     operation_id = "register",
     request_body = RegisterRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; one for each registration", example = "3f0c1c9e-6c55-4e9b-9a57-0d9c9f6a3a11")),
     responses(
-        (status = 201, description = "Registered", body = SessionBody, headers(("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first answer, come again"))),
-        (status = 400, description = "`All fields required`, `Invalid field`, `Email already registered`", body = ErrorBody, example = json!({"error": "Email already registered", "code": "email_taken"})),
-        (status = 410, description = "`User was deleted`: the key registered a user who was deleted since", body = ErrorBody, example = json!({"error": "User was deleted", "code": "user_deleted", "message": "This Idempotency-Key registered a user who was deleted since"})),
-        (status = 422, description = "`Idempotency key reused`: the key came with another request before", body = ErrorBody, example = json!({"error": "Idempotency key reused", "code": "idempotency_key_reused", "message": "This Idempotency-Key was used for another request; a new request needs a new key"})),
-        (status = 503, description = "Too many at once; repeat after `Retry-After`", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "overloaded"})),
+        (status = 201, description = "The user is registered.", body = SessionBody),
+        (status = 400, description = "All fields required: missing_fields; Invalid field: invalid_field, invisible_character; Email already registered: email_taken"),
+        (status = 410, description = "User was deleted: user_deleted"),
     )
 )]
 async fn register(
@@ -148,14 +134,12 @@ impl IntoResponse for Registered {
 #[utoipa::path(
     post,
     path = "/auth/login",
-    tag = "Users",
-    operation_id = "login",
+    operation_id = "logIn",
     request_body = LoginRequest,
     responses(
-        (status = 200, description = "Logged in", body = SessionBody),
-        (status = 400, description = "`Email and password required`, `Invalid field`", body = ErrorBody, example = json!({"error": "Email and password required", "code": "missing_fields"})),
-        (status = 401, description = "`Invalid credentials`", body = ErrorBody, example = json!({"error": "Invalid credentials", "code": "invalid_credentials"})),
-        (status = 503, description = "Too many at once; repeat after `Retry-After`", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "overloaded"})),
+        (status = 200, description = "The session has begun.", body = SessionBody),
+        (status = 400, description = "Email and password required: missing_fields; Invalid field: invalid_field"),
+        (status = 401, description = "Invalid credentials: invalid_credentials"),
     )
 )]
 async fn log_in(
@@ -168,18 +152,15 @@ async fn log_in(
 
 /// Ends the session of the token
 ///
-/// The token is refused from then on: here at once, by the other services within two seconds.
+/// The user service refuses the token at once, the other services within two seconds.
 #[utoipa::path(
     post,
     path = "/auth/logout",
-    tag = "Users",
-    operation_id = "logout",
-    request_body = Option<LogoutRequest>,
-    security(("bearer" = [])),
+    operation_id = "logOut",
+    request_body = LogoutRequest,
     responses(
-        (status = 204, description = "Ended"),
-        (status = 400, description = "`Invalid request body`: there is nothing to say", body = ErrorBody, example = json!({"error": "Invalid request body", "code": "unknown_field", "message": "unknown field `everywhere`, there are no fields at line 1 column 13"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token has expired", "code": "token_expired"})),
+        (status = 204, description = "The session is over."),
+        (status = 400, description = "Invalid request body: unknown_field"),
     )
 )]
 async fn log_out(
@@ -196,21 +177,15 @@ async fn log_out(
 
 /// Lists users, the newest first
 ///
-/// Of others, the address and the number are masked; administrators see all in full.
+/// The address and the number of others are masked. Administrators see all in full.
 #[utoipa::path(
     get,
     path = "/users",
-    tag = "Users",
     operation_id = "listUsers",
-    security(("bearer" = [])),
-    params(
-        ("limit" = Option<i64>, Query, description = "How many at most", minimum = 1, maximum = 200),
-        ("before" = Option<i64>, Query, description = "Only users with a smaller id: `next` of the page before", minimum = 1),
-    ),
+    params(Page),
     responses(
-        (status = 200, description = "One page", body = UsersBody),
-        (status = 400, description = "`Invalid query`", body = ErrorBody, example = json!({"error": "Invalid query", "code": "invalid_query", "field": "limit", "message": "limit is a whole number from 1 to 200"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
+        (status = 200, description = "One page.", body = UsersBody),
+        (status = 400, description = "Invalid query: invalid_query, unknown_parameter"),
     )
 )]
 async fn list(
@@ -222,17 +197,14 @@ async fn list(
     Ok(Json(UsersBody { users, next }))
 }
 
-/// The user of the token
+/// Shows the user of the token
 #[utoipa::path(
     get,
     path = "/users/verify",
-    tag = "Users",
-    operation_id = "verifyToken",
-    security(("bearer" = [])),
+    operation_id = "getCurrentUser",
     responses(
-        (status = 200, description = "The user", body = UserBody),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Invalid token", "code": "token_invalid"})),
-        (status = 404, description = "`User not found`", body = ErrorBody, example = json!({"error": "User not found", "code": "user_not_found"})),
+        (status = 200, description = "The user.", body = UserBody),
+        (status = 404, description = "User not found: user_not_found"),
     )
 )]
 async fn verify(State(users): State<Users>, caller: Caller) -> Result<Json<UserBody>, ApiError> {
@@ -240,20 +212,17 @@ async fn verify(State(users): State<Users>, caller: Caller) -> Result<Json<UserB
     Ok(Json(UserBody { user }))
 }
 
-/// One user
+/// Shows one user
 ///
-/// Of others, the address and the number are masked; administrators see all in full.
+/// The address and the number of others are masked. Administrators see all in full.
 #[utoipa::path(
     get,
     path = "/users/{id}",
-    tag = "Users",
     operation_id = "getUser",
-    security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The user's id", minimum = 1)),
+    params(("id" = inline(PathId), Path, description = "The id of the user.")),
     responses(
-        (status = 200, description = "The user", body = UserBody),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 404, description = "`User not found`", body = ErrorBody, example = json!({"error": "User not found", "code": "user_not_found"})),
+        (status = 200, description = "The user.", body = UserBody),
+        (status = 404, description = "User not found: user_not_found"),
     )
 )]
 async fn find(
@@ -268,21 +237,18 @@ async fn find(
 
 /// Changes a user's name or number
 ///
-/// Users change themselves, administrators anyone. What is left out stays.
+/// Users change themselves, administrators anyone. A field that is left out stays as it is.
 #[utoipa::path(
     put,
     path = "/users/{id}",
-    tag = "Users",
     operation_id = "updateUser",
-    security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The user's id", minimum = 1)),
+    params(("id" = inline(PathId), Path, description = "The id of the user.")),
     request_body = UpdateRequest,
     responses(
-        (status = 200, description = "Changed", body = UserBody),
-        (status = 400, description = "`Invalid field`, `Invalid request body`", body = ErrorBody, example = json!({"error": "Invalid field", "code": "invalid_field", "field": "phone", "message": "phone has at most 32 characters"})),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Unauthorized to update this user`", body = ErrorBody, example = json!({"error": "Unauthorized to update this user", "code": "not_owner"})),
-        (status = 404, description = "`User not found`", body = ErrorBody, example = json!({"error": "User not found", "code": "user_not_found"})),
+        (status = 200, description = "The user is changed.", body = UserBody),
+        (status = 400, description = "Invalid field: invalid_field, invisible_character"),
+        (status = 403, description = "Unauthorized to update this user: not_owner"),
+        (status = 404, description = "User not found: user_not_found"),
     )
 )]
 async fn change(
@@ -298,20 +264,17 @@ async fn change(
 
 /// Deletes a user
 ///
-/// Users delete themselves, administrators anyone. What was personal is forgotten, every token of theirs stops working,
-/// and their wallets are closed; what was recorded of money stays.
+/// Users delete themselves, administrators anyone. Personal data is forgotten, every token of the user stops working, and their wallets are
+/// closed. The record of money stays.
 #[utoipa::path(
     delete,
     path = "/users/{id}",
-    tag = "Users",
     operation_id = "deleteUser",
-    security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The user's id", minimum = 1)),
+    params(("id" = inline(PathId), Path, description = "The id of the user.")),
     responses(
-        (status = 200, description = "Deleted", body = MessageBody),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Unauthorized to delete this user`", body = ErrorBody, example = json!({"error": "Unauthorized to delete this user", "code": "not_owner"})),
-        (status = 404, description = "`User not found`", body = ErrorBody, example = json!({"error": "User not found", "code": "user_not_found"})),
+        (status = 200, description = "The user is deleted.", body = MessageBody),
+        (status = 403, description = "Unauthorized to delete this user: not_owner"),
+        (status = 404, description = "User not found: user_not_found"),
     )
 )]
 async fn delete(
@@ -327,20 +290,16 @@ async fn delete(
     }))
 }
 
-/// The public keys that tokens are signed with (RFC 7517)
+/// Shows the public keys that tokens are signed with (RFC 7517)
 ///
-/// During a rotation there are two: the one of now, and the one before it.
+/// During a rotation there are two: the present key, and the one before it.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
-    tag = "Users",
-    operation_id = "jwks",
-    responses((
-        status = 200,
-        description = "The keys",
-        body = serde_json::Value,
-        example = json!({"keys": [{"kid": "2yJ0bX3m5rQk", "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}),
-    ))
+    operation_id = "getPublicKeys",
+    responses(
+        (status = 200, description = "The keys.", body = auth::Jwks),
+    )
 )]
 async fn jwks(State(users): State<Users>) -> impl IntoResponse {
     (

@@ -12,21 +12,21 @@ use api_error::ApiError;
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Ani Putri", "email": "ani@example.com", "phone": "081298765432", "password": "correct horse"}))]
 pub(crate) struct RegisterRequest {
-    /// The full name, 1 to 200 characters.
+    /// The full name. It has something to see in it, and no control characters.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
     name: Field<String>,
-    /// An address that nobody has registered with; upper and lower case are the same.
+    /// An address that nobody has registered with. Upper and lower case are the same.
     #[serde(default)]
-    #[schema(value_type = String, required, max_length = 254)]
+    #[schema(value_type = String, required, min_length = 3, max_length = 254, format = Email)]
     email: Field<String>,
-    /// A telephone number, 1 to 32 characters.
+    /// A telephone number.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 32)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 32, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
     phone: Field<String>,
-    /// At least 8 characters.
+    /// At least 8 characters, and at most 1024 bytes.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 8, max_length = 1024, format = Password)]
+    #[schema(value_type = String, required, min_length = 8, max_length = 1024, pattern = r"\S", format = Password)]
     password: Field<String>,
 }
 
@@ -43,11 +43,11 @@ impl RegisterRequest {
 pub(crate) struct LoginRequest {
     /// The address that was registered.
     #[serde(default)]
-    #[schema(value_type = String, required)]
+    #[schema(value_type = String, required, pattern = r"\S")]
     email: Field<String>,
     /// The password.
     #[serde(default)]
-    #[schema(value_type = String, required, format = Password)]
+    #[schema(value_type = String, required, max_length = 1024, pattern = r"\S", format = Password)]
     password: Field<String>,
 }
 
@@ -57,22 +57,23 @@ impl LoginRequest {
     }
 }
 
-/// Nothing: the session is the token's. A route that the original system did not have, so that an unknown field is a mistake.
+/// An object without fields: the session is the token's.
+// The original system did not have this route, so that an unknown field is a mistake.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogoutRequest {}
 
-/// What a user changes; what is left out stays.
+/// The fields that a user changes. A field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"phone": "081200000000"}))]
 pub(crate) struct UpdateRequest {
-    /// The full name, 1 to 200 characters.
+    /// The full name. It has something to see in it, and no control characters.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
     name: Field<String>,
-    /// A telephone number, 1 to 32 characters.
+    /// A telephone number.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 32)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 32, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
     phone: Field<String>,
 }
 
@@ -88,7 +89,7 @@ pub(crate) struct SessionBody {
     /// The token for `Authorization: Bearer`, good for 24 hours.
     #[schema(example = "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl")]
     pub(crate) token: String,
-    /// Who it is for.
+    /// The user of the session.
     pub(crate) user: UserView,
 }
 
@@ -104,15 +105,16 @@ pub(crate) struct UserBody {
 pub(crate) struct UsersBody {
     /// The users of this page.
     pub(crate) users: Vec<UserView>,
-    /// What `before` is for the next page; left out after the last.
+    /// `before` of the next page. Left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 42)]
     pub(crate) next: Option<i64>,
 }
 
-/// It was done.
+/// An answer that has nothing to show.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"message": "User deleted successfully"}))]
 pub(crate) struct MessageBody {
-    /// What was done.
+    /// A sentence that says so.
     pub(crate) message: &'static str,
 }

@@ -9,13 +9,12 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use auth::{BearerScheme, ServiceKeys, Verifier};
+use auth::{ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::FromRef;
 use clock::{Clock, Entropy};
 use store::Together;
 use user_api::UserClient;
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -67,12 +66,8 @@ impl FromRef<Wallets> for ServiceKeys {
     }
 }
 
-#[derive(utoipa::OpenApi)]
-#[openapi(tags((name = "Wallets", description = "Wallets and their balances")), modifiers(&BearerScheme))]
-struct Document;
-
 fn public() -> OpenApiRouter<Wallets> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::new()
         .routes(routes!(public::list, public::open))
         .routes(routes!(public::show))
         .routes(routes!(public::balance))
@@ -127,7 +122,7 @@ pub(crate) fn router(wallets: Wallets) -> Router {
         .merge(orders)
 }
 
-/// The OpenAPI document of the public routes, without a prefix.
+/// What the OpenAPI document says of the public routes; the gateway adds what all calls have in common.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     public().into_openapi()
 }

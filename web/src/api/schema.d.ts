@@ -12,10 +12,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The public keys that tokens are signed with (RFC 7517)
-         * @description During a rotation there are two: the one of now, and the one before it.
+         * Shows the public keys that tokens are signed with (RFC 7517)
+         * @description During a rotation there are two: the present key, and the one before it.
          */
-        get: operations["users_jwks"];
+        get: operations["getPublicKeys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -34,7 +34,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Begins a session */
-        post: operations["users_login"];
+        post: operations["logIn"];
         delete?: never;
         options?: never;
         head?: never;
@@ -52,9 +52,9 @@ export interface paths {
         put?: never;
         /**
          * Ends the session of the token
-         * @description The token is refused from then on: here at once, by the other services within two seconds.
+         * @description The user service refuses the token at once, the other services within two seconds.
          */
-        post: operations["users_logout"];
+        post: operations["logOut"];
         delete?: never;
         options?: never;
         head?: never;
@@ -72,11 +72,10 @@ export interface paths {
         put?: never;
         /**
          * Registers a user
-         * @description Answers with a token, so that no log-in has to follow. With an `Idempotency-Key` the request may be repeated: the
-         *     first answer comes again, with the header `Idempotency-Replayed: true`. Its token is the first one too: when that session was
-         *     ended, or its day is over, log in.
+         * @description The answer has a token, so that no log-in has to follow. With an `Idempotency-Key` the call can be repeated: the first answer comes
+         *     again, with the first token. When that session was ended, or its day is over, log in.
          */
-        post: operations["users_register"];
+        post: operations["register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -91,7 +90,7 @@ export interface paths {
             cookie?: never;
         };
         /** Shows the public part of the configuration */
-        get: operations["config"];
+        get: operations["getConfiguration"];
         put?: never;
         post?: never;
         delete?: never;
@@ -108,7 +107,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the caller's payments, the newest first */
-        get: operations["payments_listPayments"];
+        get: operations["listPayments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -128,10 +127,10 @@ export interface paths {
         put?: never;
         /**
          * Pays a merchant
-         * @description With an `Idempotency-Key` the request may be repeated, also after a failure whose outcome is unknown (503, 504, a broken
-         *     connection): the money moves once, and the first answer comes again, with the header `Idempotency-Replayed: true`.
+         * @description With an `Idempotency-Key` the call can be repeated, also after a failure whose outcome is unknown (503, 504, a broken connection):
+         *     the money moves once, and the first answer comes again.
          */
-        post: operations["payments_pay"];
+        post: operations["pay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -149,10 +148,10 @@ export interface paths {
         put?: never;
         /**
          * Sends money to another user
-         * @description Into their wallet of the same currency; both wallets change together or not at all. It is repeated like a payment, and
-         *     shows in the transactions of both.
+         * @description The receiver gets it in their wallet of the same currency. Both wallets change together or not at all, and the transfer shows in the
+         *     transactions of both. It is repeated like a payment.
          */
-        post: operations["payments_transfer"];
+        post: operations["transfer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -166,8 +165,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows one of the caller's payments */
-        get: operations["payments_getPayment"];
+        /**
+         * Shows one of the caller's payments
+         * @description While the ledger cannot be reached, a payment that was just made may be missing.
+         */
+        get: operations["getPayment"];
         put?: never;
         post?: never;
         delete?: never;
@@ -185,9 +187,9 @@ export interface paths {
         };
         /**
          * Lists the caller's transactions, the newest first
-         * @description Every top-up, payment and transfer is in it as soon as it was answered; a transfer also in the receiver's list.
+         * @description Every top-up, payment and transfer is in the list as soon as its call was answered. A transfer is in the receiver's list, too.
          */
-        get: operations["transactions_listTransactions"];
+        get: operations["listTransactions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -204,7 +206,7 @@ export interface paths {
             cookie?: never;
         };
         /** Sums up the caller's transactions of one currency */
-        get: operations["transactions_getStats"];
+        get: operations["getStatistics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -221,7 +223,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the transactions of one of the caller's wallets, the newest first */
-        get: operations["transactions_listWalletTransactions"];
+        get: operations["listWalletTransactions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -237,8 +239,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows one of the caller's transactions */
-        get: operations["transactions_getTransaction"];
+        /**
+         * Shows one of the caller's transactions
+         * @description While the ledger cannot be reached, a transaction that was just made may be missing.
+         */
+        get: operations["getTransaction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -259,7 +264,7 @@ export interface paths {
          * @description The hashes lead from the movement to the commit that it was part of, and that is chained to every commit before. Nothing of
          *     other movements is shown, nor what the other side holds. How to check a receipt is in docs/RECEIPTS.md.
          */
-        get: operations["transactions_getReceipt"];
+        get: operations["getReceipt"];
         put?: never;
         post?: never;
         delete?: never;
@@ -277,9 +282,9 @@ export interface paths {
         };
         /**
          * Lists users, the newest first
-         * @description Of others, the address and the number are masked; administrators see all in full.
+         * @description The address and the number of others are masked. Administrators see all in full.
          */
-        get: operations["users_listUsers"];
+        get: operations["listUsers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -295,8 +300,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The user of the token */
-        get: operations["users_verifyToken"];
+        /** Shows the user of the token */
+        get: operations["getCurrentUser"];
         put?: never;
         post?: never;
         delete?: never;
@@ -313,22 +318,22 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One user
-         * @description Of others, the address and the number are masked; administrators see all in full.
+         * Shows one user
+         * @description The address and the number of others are masked. Administrators see all in full.
          */
-        get: operations["users_getUser"];
+        get: operations["getUser"];
         /**
          * Changes a user's name or number
-         * @description Users change themselves, administrators anyone. What is left out stays.
+         * @description Users change themselves, administrators anyone. A field that is left out stays as it is.
          */
-        put: operations["users_updateUser"];
+        put: operations["updateUser"];
         post?: never;
         /**
          * Deletes a user
-         * @description Users delete themselves, administrators anyone. What was personal is forgotten, every token of theirs stops working,
-         *     and their wallets are closed; what was recorded of money stays.
+         * @description Users delete themselves, administrators anyone. Personal data is forgotten, every token of the user stops working, and their wallets are
+         *     closed. The record of money stays.
          */
-        delete: operations["users_deleteUser"];
+        delete: operations["deleteUser"];
         options?: never;
         head?: never;
         patch?: never;
@@ -341,11 +346,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's wallets, oldest first. */
-        get: operations["wallets_list"];
+        /** Lists the caller's wallets, the oldest first */
+        get: operations["listWallets"];
         put?: never;
-        /** Opens a wallet for the caller: one a currency. */
-        post: operations["wallets_open"];
+        /**
+         * Opens a wallet for the caller
+         * @description A user has one wallet of each currency. With an `Idempotency-Key` the call can be repeated: the first answer comes again.
+         */
+        post: operations["openWallet"];
         delete?: never;
         options?: never;
         head?: never;
@@ -359,8 +367,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One of the caller's wallets. */
-        get: operations["wallets_show"];
+        /** Shows one of the caller's wallets */
+        get: operations["getWallet"];
         put?: never;
         post?: never;
         delete?: never;
@@ -376,8 +384,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What one of the caller's wallets holds, now or at a moment of the past. */
-        get: operations["wallets_balance"];
+        /**
+         * Shows the balance of one of the caller's wallets, now or at a moment of the past
+         * @description A wallet holds 0 before its first movement.
+         */
+        get: operations["getBalance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -394,8 +405,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Freezes a wallet, or makes it active again. For administrators. */
-        put: operations["wallets_set_status"];
+        /**
+         * Freezes a wallet, or makes it active again
+         * @description Only administrators may call it.
+         */
+        put: operations["setWalletStatus"];
         post?: never;
         delete?: never;
         options?: never;
@@ -412,8 +426,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Puts money from outside into one of the caller's wallets. Repeating the request with its key is safe. */
-        post: operations["wallets_top_up"];
+        /**
+         * Puts money from outside into one of the caller's wallets
+         * @description With an `Idempotency-Key` the call can be repeated, also after a failure whose outcome is unknown (503, 504, a broken connection): the
+         *     money comes in once, and the first answer comes again.
+         */
+        post: operations["topUp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -427,8 +445,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether every service works */
-        get: operations["health"];
+        /** Says whether every service works */
+        get: operations["getHealth"];
         put?: never;
         post?: never;
         delete?: never;
@@ -441,45 +459,164 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An amount of money. */
         AmountRequest: {
             /**
              * Format: int64
-             * @description In the currency's smallest unit, from 1 to 2^53 - 1.
+             * @description In the currency's smallest unit.
              * @example 50000
              */
-            amount?: number;
+            amount: number;
         };
+        /** @description The balance of a wallet. */
         BalanceBody: {
             /**
-             * @description The moment that was asked for.
+             * Format: date-time
+             * @description The moment that was asked for. Left out where none was.
              * @example 2026-11-22T08:15:30Z
              */
-            at?: string | null;
+            at?: string;
             /**
              * Format: int64
+             * @description The balance, in the currency's smallest unit.
              * @example 1000000
              */
             balance: number;
-            /** @example IDR */
+            /**
+             * @description A code of ISO 4217.
+             * @example IDR
+             */
             currency: string;
             /**
              * Format: int64
+             * @description The wallet.
              * @example 1
              */
             wallet_id: number;
         };
-        /** @description The body of a failed answer, as it goes over the wire. */
+        /** @description The body of a failed answer. */
         ErrorBody: {
-            /** @description A stable word for programs, such as `insufficient_balance`. */
-            code?: string;
-            /** @description A short sentence. */
+            /**
+             * @description A stable word for programs. More may come.
+             *
+             *     | code | status | meaning |
+             *     |---|---|---|
+             *     | `bad_request` | 400 | The request is not HTTP as it should be |
+             *     | `invalid_host` | 400 | The request has no Host header, or several |
+             *     | `invalid_body` | 400 | The body is no JSON object, a field comes twice, or the body did not arrive whole |
+             *     | `unknown_field` | 400 | The body has a field that the route does not know |
+             *     | `missing_fields` | 400 | A required field is missing, null or empty |
+             *     | `invalid_field` | 400 | A field has a wrong type, a wrong length, or a control character; `field` names it |
+             *     | `invisible_character` | 400 | A text has a character that nobody can see |
+             *     | `invalid_query` | 400 | A query parameter has a wrong value; `field` names it |
+             *     | `unknown_parameter` | 400 | The query pages as other APIs do; pages are asked for with `limit` and `before` |
+             *     | `invalid_idempotency_key` | 400 | The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice |
+             *     | `not_storable` | 400 | The database cannot keep a value of the request |
+             *     | `invalid_amount` | 400 | The amount is no whole number from 1 to 9007199254740991 |
+             *     | `invalid_currency` | 400 | The currency is no code of ISO 4217 |
+             *     | `invalid_status` | 400 | The status is neither `active` nor `frozen` |
+             *     | `invalid_wallet_id` | 400 | The id of a wallet is no positive whole number |
+             *     | `email_taken` | 400 | Somebody has registered with this address |
+             *     | `user_verification_failed` | 400 | The user of the token is not there any more |
+             *     | `wallet_exists` | 400 | The user has a wallet of this currency |
+             *     | `insufficient_balance` | 400 | There is less in the wallet than the call would take out |
+             *     | `balance_limit` | 400 | The receiving wallet would hold more than 9007199254740991 |
+             *     | `ledger_limit` | 400 | The ledger cannot count that far |
+             *     | `same_wallet` | 400 | Sender and receiver are one |
+             *     | `wallet_not_active` | 400, 403 | The wallet is frozen or closed |
+             *     | `not_owner` | 400, 403 | It belongs to somebody else, or only an administrator may do it |
+             *     | `wallet_not_found` | 400, 404 | There is no such wallet |
+             *     | `token_missing` | 401 | The request has no token |
+             *     | `token_invalid` | 401 | The token is none of this installation's, or its session is over |
+             *     | `token_scheme` | 401 | The Authorization header has another scheme than Bearer |
+             *     | `token_expired` | 401 | The token has lived its 24 hours |
+             *     | `invalid_credentials` | 401 | The address or the password is wrong |
+             *     | `forbidden` | 403 | The caller may not do this |
+             *     | `invalid_wallet` | 403 | The wallet is not there, or belongs to somebody else |
+             *     | `endpoint_not_found` | 404 | There is no such path; `message` names the path that may be meant |
+             *     | `user_not_found` | 404 | There is no such user |
+             *     | `payment_not_found` | 404 | There is no such payment |
+             *     | `transaction_not_found` | 404 | There is no such transaction |
+             *     | `no_receipt` | 404 | The transaction moved no money, so that there is no receipt |
+             *     | `destination_not_found` | 404 | The receiver is not there, or has no wallet of this currency |
+             *     | `destination_not_active` | 404 | The receiver's wallet takes no money now |
+             *     | `method_not_allowed` | 405 | The path has other methods; `Allow` names them |
+             *     | `request_timeout` | 408 | The request did not arrive in time |
+             *     | `user_deleted` | 410 | The Idempotency-Key registered a user who was deleted since |
+             *     | `body_too_large` | 413 | The body has more than 65536 bytes |
+             *     | `uri_too_long` | 414 | The address is too long |
+             *     | `unsupported_media_type` | 415 | The Content-Type is not `application/json` |
+             *     | `unsupported_charset` | 415 | The body is not in UTF-8 |
+             *     | `unsupported_content_encoding` | 415 | The body has a content coding |
+             *     | `idempotency_key_reused` | 422 | The Idempotency-Key came with another request before |
+             *     | `too_many_requests` | 429 | The caller sent too many requests; `Retry-After` says when to go on |
+             *     | `headers_too_large` | 431 | The headers are too large |
+             *     | `refused` | other 4xx | The request was refused for a reason that has no word of its own |
+             *     | `internal` | 500 | Something failed that should not; the operator finds it by `trace_id` |
+             *     | `unavailable` | 503 | A service or its database cannot be reached |
+             *     | `not_ready` | 503 | A part that the service needs is not ready; `failing` names it |
+             *     | `unhealthy` | 503 | A part of the service fails; `message` names it |
+             *     | `degraded` | 503 | Not every service is healthy; `services` names them |
+             *     | `overloaded` | 503 | Too many requests wait; nothing was done |
+             *     | `outcome_unknown` | 503 | A connection broke after the request may have arrived |
+             *     | `ledger_mismatch` | 503 | A database does not go with the ledger; an operator has to put it right |
+             *     | `storage_full` | 503 | The disk of the database is full |
+             *     | `storage_read_only` | 503 | The database is read-only |
+             *     | `storage_unwritable` | 503 | The files of the database cannot be written |
+             *     | `timeout` | 504 | A service did not answer in time |
+             * @example insufficient_balance
+             */
+            code: string;
+            /**
+             * @description A short sentence. Clients of the original system compare with it.
+             * @example Insufficient balance
+             */
             error: string;
-            /** @description The field of the request that the error is about. */
-            field?: string | null;
-            /** @description The detail, for a person; the sentence again where there is none. */
+            /**
+             * @description The field of the request that the error is about.
+             * @example amount
+             */
+            field?: string;
+            /**
+             * @description The detail, for a person; the sentence again where there is none.
+             * @example There is less in the wallet
+             */
             message: string;
-            /** @description The W3C trace id of the request, to find it in traces and logs. */
-            trace_id?: string | null;
+            /**
+             * @description The W3C trace id of the request, to find it in traces and logs.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
+        };
+        /**
+         * @description One public key, as a JSON Web Key.
+         * @example {
+         *       "alg": "EdDSA",
+         *       "crv": "Ed25519",
+         *       "kid": "2yJ0bX3m5rQk",
+         *       "kty": "OKP",
+         *       "use": "sig",
+         *       "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+         *     }
+         */
+        Jwk: {
+            /** @description Always `EdDSA`. */
+            alg: string;
+            /** @description Always `Ed25519`. */
+            crv: string;
+            /** @description The key's id: the start of the SHA-256 of the public key, so equal secrets have equal ids everywhere. */
+            kid: string;
+            /** @description Always `OKP`. */
+            kty: string;
+            /** @description Always `sig`. */
+            use: string;
+            /** @description The public key, in base64url. */
+            x: string;
+        };
+        /** @description The public keys that tokens are verified with. */
+        Jwks: {
+            /** @description The key that signs now first, then the one before it while its tokens live. */
+            keys: components["schemas"]["Jwk"][];
         };
         /**
          * @description An address and a password.
@@ -497,38 +634,40 @@ export interface components {
              */
             password: string;
         };
-        /** @description Nothing: the session is the token's. A route that the original system did not have, so that an unknown field is a mistake. */
+        /** @description An object without fields: the session is the token's. */
         LogoutRequest: Record<string, never>;
         /**
-         * @description It was done.
+         * @description An answer that has nothing to show.
          * @example {
          *       "message": "User deleted successfully"
          *     }
          */
         MessageBody: {
-            /** @description What was done. */
+            /** @description A sentence that says so. */
             message: string;
         };
+        /** @description A wallet whose balance was changed. */
         MovedBody: {
             /** @example Top up successful */
             message: string;
             wallet: components["schemas"]["Wallet"];
         };
+        /** @description A wallet to open. */
         OpenRequest: {
             /**
-             * @description ISO 4217; IDR unless named.
+             * @description A code of ISO 4217, `IDR` unless given.
              * @example IDR
              */
-            currency?: string | null;
+            currency?: string;
         };
         /** @description The answer to a payment that was made. */
         PaidBody: {
-            /** @description `Payment successful` */
+            /** @example Payment successful */
             message: string;
             payment: components["schemas"]["PaymentView"];
         };
         /**
-         * @description What somebody pays with, to whom, and how much.
+         * @description A payment to make.
          * @example {
          *       "amount": 50000,
          *       "merchant": "Tokopedia",
@@ -541,7 +680,7 @@ export interface components {
              * @description In the smallest unit of the wallet's currency.
              */
             amount: number;
-            /** @description Who is paid, by name. */
+            /** @description The name of the merchant who is paid. */
             merchant: string;
             /**
              * Format: int64
@@ -573,26 +712,38 @@ export interface components {
              * @description In the smallest unit of the currency.
              */
             amount: number;
-            /** @description RFC 3339, in UTC. */
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
             created_at: string;
-            /** @description ISO 4217. */
+            /** @description A code of ISO 4217. */
             currency: string;
-            /** Format: int64 */
-            id: number;
-            /** @description Who was paid. */
-            merchant: string;
-            /** @description Always `wallet`. */
-            payment_method: string;
-            /** @description Always `completed`: a payment is done, or it is not there. */
-            status: string;
             /**
              * Format: int64
-             * @description Who paid.
+             * @description The id.
+             */
+            id: number;
+            /** @description The name of the merchant who was paid. */
+            merchant: string;
+            /**
+             * @description Always `wallet`.
+             * @enum {string}
+             */
+            payment_method: "wallet";
+            /**
+             * @description Always `completed`: a payment is done, or it is not there.
+             * @enum {string}
+             */
+            status: "completed";
+            /**
+             * Format: int64
+             * @description The user who paid.
              */
             user_id: number;
             /**
              * Format: int64
-             * @description From which wallet.
+             * @description The wallet that the money came from.
              */
             wallet_id: number;
         };
@@ -600,9 +751,10 @@ export interface components {
         PaymentsBody: {
             /**
              * Format: int64
-             * @description What `before` is for the next page; missing on the last.
+             * @description `before` of the next page. Left out on the last.
+             * @example 42
              */
-            next?: number | null;
+            next?: number;
             payments: components["schemas"]["PaymentView"][];
         };
         /**
@@ -665,31 +817,6 @@ export interface components {
             transaction: components["schemas"]["TransactionView"];
         };
         /**
-         * @description An entry of history that moves no money here.
-         * @example {
-         *       "amount": 50000,
-         *       "description": "Paid at the old counter",
-         *       "type": "payment",
-         *       "wallet_id": 1
-         *     }
-         */
-        RecordRequest: {
-            /**
-             * Format: int64
-             * @description In the smallest unit of the wallet's currency.
-             */
-            amount: number;
-            /** @description What it was. */
-            description: string;
-            /** @description `topup`, `payment`, `transfer` or `withdrawal`. */
-            type: string;
-            /**
-             * Format: int64
-             * @description Whose history.
-             */
-            wallet_id: number;
-        };
-        /**
          * @description A registration.
          * @example {
          *       "email": "ani@example.com",
@@ -699,18 +826,26 @@ export interface components {
          *     }
          */
         RegisterRequest: {
-            /** @description An address that nobody has registered with; upper and lower case are the same. */
+            /**
+             * Format: email
+             * @description An address that nobody has registered with. Upper and lower case are the same.
+             */
             email: string;
-            /** @description The full name, 1 to 200 characters. */
+            /** @description The full name. It has something to see in it, and no control characters. */
             name: string;
             /**
              * Format: password
-             * @description At least 8 characters.
+             * @description At least 8 characters, and at most 1024 bytes.
              */
             password: string;
-            /** @description A telephone number, 1 to 32 characters. */
+            /** @description A telephone number. */
             phone: string;
         };
+        /**
+         * @description What a user may do.
+         * @enum {string}
+         */
+        Role: "user" | "admin";
         /**
          * @description The answer to a transfer that was made.
          * @example {
@@ -728,13 +863,18 @@ export interface components {
              * @description In the smallest unit of the currency.
              */
             amount: number;
-            /** @description RFC 3339, in UTC. */
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
             created_at: string;
-            /** @description ISO 4217. */
+            /** @description A code of ISO 4217. */
             currency: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The sender's wallet.
+             */
             from_wallet_id: number;
-            /** @description `Transfer successful` */
             message: string;
             /**
              * Format: int64
@@ -749,11 +889,11 @@ export interface components {
              * @example eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl
              */
             token: string;
-            /** @description Who it is for. */
+            /** @description The user of the session. */
             user: components["schemas"]["User"];
         };
         /**
-         * @description What the caller's transactions of one currency sum up to. A sum that reaches 2^63 - 1 stays there.
+         * @description The sums of the caller's transactions of one currency. A sum that reaches 2^63 - 1 stays there.
          * @example {
          *       "currency": "IDR",
          *       "net_amount": 1000000,
@@ -766,38 +906,51 @@ export interface components {
          *     }
          */
         StatsBody: {
-            /** @description ISO 4217. */
+            /** @description A code of ISO 4217. */
             currency: string;
             /**
              * Format: int64
              * @description `total_topup - total_payment - total_transfer`
              */
             net_amount: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The sum of payments.
+             */
             total_payment: number;
             /**
              * Format: int64
-             * @description What others sent.
+             * @description The sum of transfers from others.
              */
             total_received: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The sum of top-ups.
+             */
             total_topup: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description How many transactions there are.
+             */
             total_transactions: number;
             /**
              * Format: int64
-             * @description What was sent to others.
+             * @description The sum of transfers to others.
              */
             total_transfer: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The sum of withdrawals.
+             */
             total_withdrawal: number;
         };
+        /** @description The status that a wallet gets. */
         StatusRequest: {
             /**
-             * @description `active` or `frozen`.
-             * @example frozen
+             * @description No money moves while it is `frozen`.
+             * @enum {string}
              */
-            status?: string;
+            status: "active" | "frozen";
         };
         /** @description One transaction. */
         TransactionBody: {
@@ -824,55 +977,81 @@ export interface components {
         TransactionView: {
             /**
              * Format: int64
-             * @description Positive, in the smallest unit of the currency.
+             * @description In the smallest unit of the currency.
              */
             amount: number;
             /**
              * Format: int64
-             * @description What the wallet held afterwards.
+             * @description The balance of the wallet afterwards.
              */
-            balance_after?: number | null;
+            balance_after?: number;
             /**
              * Format: int64
              * @description The other wallet of a transfer.
              */
-            counterparty_wallet_id?: number | null;
-            /** @description RFC 3339, in UTC. */
+            counterparty_wallet_id?: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
             created_at: string;
-            /** @description ISO 4217. */
+            /** @description A code of ISO 4217. */
             currency: string;
+            /** @description A sentence for people. */
             description: string;
-            /** @description `in` when money came into the wallet, `out` when it left. */
-            direction: string;
-            /** Format: int64 */
+            /**
+             * @description `in` when money came into the wallet, `out` when it left.
+             * @enum {string}
+             */
+            direction: "in" | "out";
+            /**
+             * Format: int64
+             * @description The id.
+             */
             id: number;
             /**
              * Format: int64
              * @description The payment that it is.
              */
-            payment_id?: number | null;
-            /** @description `ledger` for what moved money, `recorded` for what a service wrote down. */
-            source: string;
-            /** @description Always `completed`. */
-            status: string;
-            /** @description `topup`, `payment`, `transfer` or `withdrawal`. */
-            type: string;
-            /** Format: int64 */
+            payment_id?: number;
+            /**
+             * @description `ledger` when money moved, `recorded` when a service only wrote it down.
+             * @enum {string}
+             */
+            source: "ledger" | "recorded";
+            /**
+             * @description Always `completed`.
+             * @enum {string}
+             */
+            status: "completed";
+            /**
+             * @description The kind of movement.
+             * @enum {string}
+             */
+            type: "topup" | "payment" | "transfer" | "withdrawal";
+            /**
+             * Format: int64
+             * @description The owner of the wallet.
+             */
             user_id: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The wallet.
+             */
             wallet_id: number;
         };
         /** @description A page of transactions, the newest first. */
         TransactionsBody: {
             /**
              * Format: int64
-             * @description What `before` is for the next page; missing on the last.
+             * @description `before` of the next page. Left out on the last.
+             * @example 42
              */
-            next?: number | null;
+            next?: number;
             transactions: components["schemas"]["TransactionView"][];
         };
         /**
-         * @description What somebody sends from, to whom, and how much.
+         * @description A transfer to make.
          * @example {
          *       "amount": 25000,
          *       "from_wallet_id": 1,
@@ -892,24 +1071,24 @@ export interface components {
             from_wallet_id: number;
             /**
              * Format: int64
-             * @description Who receives it, in their wallet of the same currency.
+             * @description The user who receives it, in their wallet of the same currency.
              */
             to_user_id: number;
         };
         /**
-         * @description What a user changes; what is left out stays.
+         * @description The fields that a user changes. A field that is left out stays as it is.
          * @example {
          *       "phone": "081200000000"
          *     }
          */
         UpdateRequest: {
-            /** @description The full name, 1 to 200 characters. */
-            name?: string | null;
-            /** @description A telephone number, 1 to 32 characters. */
-            phone?: string | null;
+            /** @description The full name. It has something to see in it, and no control characters. */
+            name?: string;
+            /** @description A telephone number. */
+            phone?: string;
         };
         /**
-         * @description A user as somebody sees them.
+         * @description A user, as the caller may see them.
          * @example {
          *       "email": "john@example.com",
          *       "id": 1,
@@ -930,8 +1109,8 @@ export interface components {
             name: string;
             /** @description The number; of others only the last digits. */
             phone: string;
-            /** @description What the user may do; not shown of others. */
-            role?: string | null;
+            /** @description The user's rights. Not shown of others. */
+            role?: components["schemas"]["Role"];
         };
         /** @description One user. */
         UserBody: {
@@ -942,22 +1121,23 @@ export interface components {
         UsersBody: {
             /**
              * Format: int64
-             * @description What `before` is for the next page; left out after the last.
+             * @description `before` of the next page. Left out on the last.
+             * @example 42
              */
-            next?: number | null;
+            next?: number;
             /** @description The users of this page. */
             users: components["schemas"]["User"][];
         };
-        /** @description A wallet as the API shows it. */
+        /** @description A wallet. */
         Wallet: {
             /**
              * Format: int64
-             * @description What it holds, in the currency's smallest unit.
+             * @description The balance, in the currency's smallest unit.
              * @example 1000000
              */
             balance: number;
             /**
-             * @description ISO 4217.
+             * @description A code of ISO 4217.
              * @example IDR
              */
             currency: string;
@@ -968,27 +1148,33 @@ export interface components {
              */
             id: number;
             /**
-             * @description `active`, `frozen` or `closed`.
-             * @example active
+             * @description No money moves while it is `frozen`, and none ever again when it is `closed`.
+             * @enum {string}
              */
-            status: string;
+            status: "active" | "frozen" | "closed";
             /**
              * Format: int64
-             * @description Whose it is.
+             * @description The owner.
              * @example 1
              */
             user_id: number;
         };
+        /** @description One wallet. */
         WalletBody: {
             wallet: components["schemas"]["Wallet"];
         };
+        /** @description The caller's wallets, the oldest first. */
         WalletsBody: {
             wallets: components["schemas"]["Wallet"][];
         };
     };
     responses: {
-        /** @description `Request timeout`: the service did not respond in time, and may still carry the request out */
-        Timeout: {
+        /**
+         * @description Whether it was done is unknown.
+         *
+         *     - `Internal server error`, `internal`: Something failed that should not; the operator finds it by `trace_id`.
+         */
+        Failed: {
             headers: {
                 [name: string]: unknown;
             };
@@ -996,7 +1182,37 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `Request body too large`: more than 64 KiB */
+        /**
+         * @description Nothing was done.
+         *
+         *     - `Idempotency key reused`, `idempotency_key_reused`: The Idempotency-Key came with another request before.
+         */
+        KeyReused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /**
+         * @description Whether it was done is unknown: the service may still carry it out. A repeat with the same `Idempotency-Key` is safe.
+         *
+         *     - `Request timeout`, `timeout`: A service did not answer in time.
+         */
+        TimedOut: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /**
+         * @description Nothing was done.
+         *
+         *     - `Request body too large`, `body_too_large`: The body has more than 65536 bytes.
+         */
         TooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -1005,7 +1221,11 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `Request timeout`: the body did not arrive in time; nothing was done */
+        /**
+         * @description Nothing was done.
+         *
+         *     - `Request timeout`, `request_timeout`: The request did not arrive in time.
+         */
         TooSlow: {
             headers: {
                 [name: string]: unknown;
@@ -1014,7 +1234,14 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `Token is missing`, `Invalid token` or `Token has expired` */
+        /**
+         * @description Nothing was done.
+         *
+         *     - `Token is missing`, `token_missing`: The request has no token.
+         *     - `Invalid token`, `token_invalid`: The token is none of this installation's, or its session is over.
+         *     - `Invalid token`, `token_scheme`: The Authorization header has another scheme than Bearer.
+         *     - `Token has expired`, `token_expired`: The token has lived its 24 hours.
+         */
         Unauthenticated: {
             headers: {
                 [name: string]: unknown;
@@ -1023,16 +1250,34 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `Service unavailable`. With the code `unavailable` nothing was done; with `outcome_unknown` the request may have been carried out, and only a repeat with the same `Idempotency-Key` is safe */
+        /**
+         * @description Whether it was done is unknown, but with `overloaded`. A repeat with the same `Idempotency-Key` is safe.
+         *
+         *     - `Service unavailable`, `unavailable`: A service or its database cannot be reached.
+         *     - `Service unavailable`, `overloaded`: Too many requests wait; nothing was done.
+         *     - `Service unavailable`, `outcome_unknown`: A connection broke after the request may have arrived.
+         *     - `Service unavailable`, `ledger_mismatch`: A database does not go with the ledger; an operator has to put it right.
+         *     - `Service unavailable`, `storage_full`: The disk of the database is full.
+         *     - `Service unavailable`, `storage_read_only`: The database is read-only.
+         *     - `Service unavailable`, `storage_unwritable`: The files of the database cannot be written.
+         */
         Unavailable: {
             headers: {
+                /** @description Seconds after which a repeat makes sense. */
+                "Retry-After"?: number;
                 [name: string]: unknown;
             };
             content: {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `Unsupported media type`: the body is not `application/json`, not in UTF-8, or has a content coding */
+        /**
+         * @description Nothing was done.
+         *
+         *     - `Unsupported media type`, `unsupported_media_type`: The Content-Type is not `application/json`.
+         *     - `Unsupported media type`, `unsupported_charset`: The body is not in UTF-8.
+         *     - `Unsupported media type`, `unsupported_content_encoding`: The body has a content coding.
+         */
         UnsupportedMediaType: {
             headers: {
                 [name: string]: unknown;
@@ -1043,16 +1288,21 @@ export interface components {
         };
     };
     parameters: {
-        /** @description 1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same body gets the first answer again and does nothing a second time; with another body it is refused with 422 */
+        /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
         IdempotencyKey: string;
     };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description `true` while the ledger cannot be reached: the newest may be missing. Left out otherwise. */
+        DataBehind: "true";
+        /** @description `true` when this is the first answer, come again. Left out otherwise. */
+        IdempotencyReplayed: "true";
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    users_jwks: {
+    getPublicKeys: {
         parameters: {
             query?: never;
             header?: never;
@@ -1061,34 +1311,21 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The keys */
+            /** @description The keys. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "keys": [
-                     *         {
-                     *           "alg": "EdDSA",
-                     *           "crv": "Ed25519",
-                     *           "kid": "2yJ0bX3m5rQk",
-                     *           "kty": "OKP",
-                     *           "use": "sig",
-                     *           "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Jwks"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_login: {
+    logIn: {
         parameters: {
             query?: never;
             header?: never;
@@ -1101,7 +1338,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Logged in */
+            /** @description The session has begun. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1110,58 +1347,38 @@ export interface operations {
                     "application/json": components["schemas"]["SessionBody"];
                 };
             };
-            /** @description `Email and password required`, `Invalid field` */
+            /**
+             * @description - `Email and password required`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "missing_fields",
-                     *       "error": "Email and password required"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Invalid credentials` */
+            /** @description - `Invalid credentials`, `invalid_credentials`: The address or the password is wrong. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_credentials",
-                     *       "error": "Invalid credentials"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too many at once; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "overloaded",
-                     *       "error": "Service unavailable"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            504: components["responses"]["Timeout"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_logout: {
+    logOut: {
         parameters: {
             query?: never;
             header?: never;
@@ -1170,60 +1387,44 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["LogoutRequest"] | null;
+                "application/json": components["schemas"]["LogoutRequest"];
             };
         };
         responses: {
-            /** @description Ended */
+            /** @description The session is over. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `Invalid request body`: there is nothing to say */
+            /**
+             * @description - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "unknown_field",
-                     *       "error": "Invalid request body",
-                     *       "message": "unknown field `everywhere`, there are no fields at line 1 column 13"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_expired",
-                     *       "error": "Token has expired"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_register: {
+    register: {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same body gets the first answer again and does nothing a second time; with another body it is refused with 422 */
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1235,86 +1436,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Registered */
+            /** @description The user is registered. */
             201: {
                 headers: {
-                    /** @description `true` when this is the first answer, come again */
-                    "Idempotency-Replayed"?: string | null;
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SessionBody"];
                 };
             };
-            /** @description `All fields required`, `Invalid field`, `Email already registered` */
+            /**
+             * @description - `All fields required`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Email already registered`, `email_taken`: Somebody has registered with this address.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "email_taken",
-                     *       "error": "Email already registered"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             408: components["responses"]["TooSlow"];
-            /** @description `User was deleted`: the key registered a user who was deleted since */
+            /** @description - `User was deleted`, `user_deleted`: The Idempotency-Key registered a user who was deleted since. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "user_deleted",
-                     *       "error": "User was deleted",
-                     *       "message": "This Idempotency-Key registered a user who was deleted since"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description `Idempotency key reused`: the key came with another request before */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "idempotency_key_reused",
-                     *       "error": "Idempotency key reused",
-                     *       "message": "This Idempotency-Key was used for another request; a new request needs a new key"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description Too many at once; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "overloaded",
-                     *       "error": "Service unavailable"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            504: components["responses"]["Timeout"];
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    config: {
+    getConfiguration: {
         parameters: {
             query?: never;
             header?: never;
@@ -1323,7 +1490,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Facts that a page needs before anybody has logged in */
+            /** @description The public part of the configuration. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1342,12 +1509,12 @@ export interface operations {
             };
         };
     };
-    payments_listPayments: {
+    listPayments: {
         parameters: {
             query?: {
-                /** @description How many at most, 100 unless given */
+                /** @description The page has at most this many. */
                 limit?: number;
-                /** @description Only payments with a smaller id: `next` of the page before */
+                /** @description The page begins after the one with this id: `next` of the page before. */
                 before?: number;
             };
             header?: never;
@@ -1356,57 +1523,39 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description One page. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached: the newest payments may be missing */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PaymentsBody"];
                 };
             };
-            /** @description `Invalid query` */
+            /**
+             * @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it.
+             *     - `Invalid query`, `unknown_parameter`: The query pages as other APIs do; pages are asked for with `limit` and `before`.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_query",
-                     *       "error": "Invalid query",
-                     *       "field": "limit"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    payments_pay: {
+    pay: {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same body gets the first answer again and does nothing a second time; with another body it is refused with 422 */
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1418,104 +1567,55 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Paid, and durable */
+            /** @description The payment is made and durable. */
             201: {
                 headers: {
-                    /** @description `true` when this is the first answer, come again */
-                    "Idempotency-Replayed"?: string | null;
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PaidBody"];
                 };
             };
-            /** @description `Missing required fields`, `Invalid wallet`, `Invalid amount`, `Insufficient balance`, `Invalid field` */
+            /**
+             * @description - `Missing required fields`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid wallet`, `invalid_wallet_id`: The id of a wallet is no positive whole number.
+             *     - `Invalid wallet`, `wallet_not_found`: There is no such wallet.
+             *     - `Invalid wallet`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Invalid wallet`, `wallet_not_active`: The wallet is frozen or closed.
+             *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid amount`, `balance_limit`: The receiving wallet would hold more than 9007199254740991.
+             *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
+             *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "insufficient_balance",
-                     *       "error": "Insufficient balance",
-                     *       "field": "amount",
-                     *       "message": "There is less in the wallet"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description `Idempotency key reused`: the key came with another request before */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "idempotency_key_reused",
-                     *       "error": "Idempotency key reused"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The ledger cannot be reached; whether the payment was made is unknown */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "error": "Service unavailable"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The ledger did not answer in time; whether the payment was made is unknown */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "timeout",
-                     *       "error": "Request timeout"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    payments_transfer: {
+    transfer: {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same body gets the first answer again and does nothing a second time; with another body it is refused with 422 */
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1527,193 +1627,113 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Sent, and durable */
+            /** @description The transfer is made and durable. */
             201: {
                 headers: {
-                    /** @description `true` when this is the first answer, come again */
-                    "Idempotency-Replayed"?: string | null;
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SentBody"];
                 };
             };
-            /** @description `Missing required fields`, `Invalid source wallet`, `Invalid amount`, `Insufficient balance` */
+            /**
+             * @description - `Missing required fields`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid source wallet`, `invalid_wallet_id`: The id of a wallet is no positive whole number.
+             *     - `Invalid source wallet`, `wallet_not_found`: There is no such wallet.
+             *     - `Invalid source wallet`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Invalid source wallet`, `wallet_not_active`: The wallet is frozen or closed.
+             *     - `Invalid source wallet`, `same_wallet`: Sender and receiver are one.
+             *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid amount`, `balance_limit`: The receiving wallet would hold more than 9007199254740991.
+             *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
+             *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "not_owner",
-                     *       "error": "Invalid source wallet",
-                     *       "field": "from_wallet_id",
-                     *       "message": "The wallet belongs to somebody else"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Destination user not found`: nobody, or without a wallet that takes this currency */
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Destination user not found`, `destination_not_found`: The receiver is not there, or has no wallet of this currency.
+             *     - `Destination user not found`, `destination_not_active`: The receiver's wallet takes no money now.
+             */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "destination_not_found",
-                     *       "error": "Destination user not found",
-                     *       "field": "to_user_id"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description `Idempotency key reused`: the key came with another request before */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "idempotency_key_reused",
-                     *       "error": "Idempotency key reused"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The ledger cannot be reached; whether the transfer was made is unknown */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "error": "Service unavailable"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The ledger did not answer in time; whether the transfer was made is unknown */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "timeout",
-                     *       "error": "Request timeout"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    payments_getPayment: {
+    getPayment: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The payment's id */
+                /** @description The id of the payment. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The payment */
+            /** @description The payment. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PaymentBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Unauthorized`: somebody else's */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "not_owner",
-                     *       "error": "Unauthorized"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Payment not found`; while the ledger cannot be reached also one that was just made */
+            /** @description - `Payment not found`, `payment_not_found`: There is no such payment. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "payment_not_found",
-                     *       "error": "Payment not found"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    transactions_listTransactions: {
+    listTransactions: {
         parameters: {
             query?: {
-                /** @description How many at most, 100 unless given */
+                /** @description The page has at most this many. */
                 limit?: number;
-                /** @description Only what comes after this transaction in the list: `next` of the page before */
+                /** @description The page begins after the one with this id: `next` of the page before. */
                 before?: number;
             };
             header?: never;
@@ -1722,57 +1742,39 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description One page. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached: the newest may be missing */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TransactionsBody"];
                 };
             };
-            /** @description `Invalid query` */
+            /**
+             * @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it.
+             *     - `Invalid query`, `unknown_parameter`: The query pages as other APIs do; pages are asked for with `limit` and `before`.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_query",
-                     *       "error": "Invalid query",
-                     *       "field": "limit"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    transactions_getStats: {
+    getStatistics: {
         parameters: {
             query?: {
                 /**
-                 * @description A code of ISO 4217, `IDR` unless given
+                 * @description A code of ISO 4217, `IDR` unless given.
                  * @example IDR
                  */
                 currency?: string;
@@ -1783,294 +1785,186 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The sums */
+            /** @description The sums. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached: the newest may be missing */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StatsBody"];
                 };
             };
-            /** @description `Invalid query` */
+            /** @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_query",
-                     *       "error": "Invalid query",
-                     *       "field": "currency"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    transactions_listWalletTransactions: {
+    listWalletTransactions: {
         parameters: {
             query?: {
-                /** @description How many at most, 100 unless given */
+                /** @description The page has at most this many. */
                 limit?: number;
-                /** @description Only what comes after this transaction in the list: `next` of the page before */
+                /** @description The page begins after the one with this id: `next` of the page before. */
                 before?: number;
             };
             header?: never;
             path: {
-                /** @description The wallet's id */
+                /** @description The id of the wallet. */
                 wallet_id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description One page. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached: the newest may be missing */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TransactionsBody"];
                 };
             };
-            /** @description `Invalid query` */
+            /**
+             * @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it.
+             *     - `Invalid query`, `unknown_parameter`: The query pages as other APIs do; pages are asked for with `limit` and `before`.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_query",
-                     *       "error": "Invalid query",
-                     *       "field": "limit"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Invalid wallet`: not there, or somebody else's */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Invalid wallet`, `invalid_wallet`: The wallet is not there, or belongs to somebody else. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_wallet",
-                     *       "error": "Invalid wallet"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    transactions_getTransaction: {
+    getTransaction: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The transaction's id */
+                /** @description The id of the transaction. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The transaction */
+            /** @description The transaction. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TransactionBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Unauthorized`: somebody else's */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "not_owner",
-                     *       "error": "Unauthorized"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Transaction not found`; while the ledger cannot be reached also one that was just made */
+            /** @description - `Transaction not found`, `transaction_not_found`: There is no such transaction. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "transaction_not_found",
-                     *       "error": "Transaction not found"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    transactions_getReceipt: {
+    getReceipt: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The transaction's id */
+                /** @description The id of the transaction. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The transaction and its proof */
+            /** @description The transaction and its proof. */
             200: {
                 headers: {
-                    /** @description `true` while the ledger cannot be reached */
-                    "X-Data-Behind"?: string | null;
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReceiptBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Unauthorized`: somebody else's */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "not_owner",
-                     *       "error": "Unauthorized"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Transaction not found`; `No receipt` for what a service wrote down, which moved no money */
+            /**
+             * @description - `Transaction not found`, `transaction_not_found`: There is no such transaction.
+             *     - `No receipt`, `no_receipt`: The transaction moved no money, so that there is no receipt.
+             */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "no_receipt",
-                     *       "error": "No receipt"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The ledger cannot be reached */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "error": "Service unavailable"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            504: components["responses"]["Timeout"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_listUsers: {
+    listUsers: {
         parameters: {
             query?: {
-                /** @description How many at most */
+                /** @description The page has at most this many. */
                 limit?: number;
-                /** @description Only users with a smaller id: `next` of the page before */
+                /** @description The page begins after the one with this id: `next` of the page before. */
                 before?: number;
             };
             header?: never;
@@ -2079,7 +1973,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description One page. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2088,43 +1982,25 @@ export interface operations {
                     "application/json": components["schemas"]["UsersBody"];
                 };
             };
-            /** @description `Invalid query` */
+            /**
+             * @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it.
+             *     - `Invalid query`, `unknown_parameter`: The query pages as other APIs do; pages are asked for with `limit` and `before`.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_query",
-                     *       "error": "Invalid query",
-                     *       "field": "limit",
-                     *       "message": "limit is a whole number from 1 to 200"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_verifyToken: {
+    getCurrentUser: {
         parameters: {
             query?: never;
             header?: never;
@@ -2133,7 +2009,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The user */
+            /** @description The user. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2142,53 +2018,34 @@ export interface operations {
                     "application/json": components["schemas"]["UserBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_invalid",
-                     *       "error": "Invalid token"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `User not found` */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "user_not_found",
-                     *       "error": "User not found"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_getUser: {
+    getUser: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The user's id */
+                /** @description The id of the user. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The user */
+            /** @description The user. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2197,57 +2054,38 @@ export interface operations {
                     "application/json": components["schemas"]["UserBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `User not found` */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "user_not_found",
-                     *       "error": "User not found"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_updateUser: {
+    updateUser: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The user's id */
+                /** @description The id of the user. */
                 id: number;
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["UpdateRequest"];
             };
         };
         responses: {
-            /** @description Changed */
+            /** @description The user is changed. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2256,88 +2094,60 @@ export interface operations {
                     "application/json": components["schemas"]["UserBody"];
                 };
             };
-            /** @description `Invalid field`, `Invalid request body` */
+            /**
+             * @description - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_field",
-                     *       "error": "Invalid field",
-                     *       "field": "phone",
-                     *       "message": "phone has at most 32 characters"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Unauthorized to update this user` */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized to update this user`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "not_owner",
-                     *       "error": "Unauthorized to update this user"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `User not found` */
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "user_not_found",
-                     *       "error": "User not found"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    users_deleteUser: {
+    deleteUser: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The user's id */
+                /** @description The id of the user. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Deleted */
+            /** @description The user is deleted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2346,56 +2156,31 @@ export interface operations {
                     "application/json": components["schemas"]["MessageBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token`, `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "token_missing",
-                     *       "error": "Token is missing"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `Unauthorized to delete this user` */
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized to delete this user`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "not_owner",
-                     *       "error": "Unauthorized to delete this user"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `User not found` */
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "user_not_found",
-                     *       "error": "User not found"
-                     *     }
-                     */
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    wallets_list: {
+    listWallets: {
         parameters: {
             query?: never;
             header?: never;
@@ -2404,7 +2189,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The caller's own */
+            /** @description Every wallet of the caller. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2413,45 +2198,46 @@ export interface operations {
                     "application/json": components["schemas"]["WalletsBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token` or `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    wallets_open: {
+    openWallet: {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same body gets the first answer again and does nothing a second time; with another body it is refused with 422 */
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["OpenRequest"];
             };
         };
         responses: {
-            /** @description Made */
+            /** @description The wallet is open. */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WalletBody"];
                 };
             };
-            /** @description Something in the request is wrong; `code` and `field` say what */
+            /**
+             * @description - `Invalid currency`, `invalid_currency`: The currency is no code of ISO 4217.
+             *     - `User already has a wallet`, `wallet_exists`: The user has a wallet of this currency.
+             *     - `User verification failed`, `user_verification_failed`: The user of the token is not there any more.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2460,43 +2246,29 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `Token is missing`, `Invalid token` or `Token has expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description `Idempotency key reused`: the key came with another request before */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    wallets_show: {
+    getWallet: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the wallet. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The wallet. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2506,7 +2278,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
-            /** @description `Unauthorized`: somebody else's, or not in a state for it */
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2515,7 +2287,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description It is not there */
+            /** @description - `Wallet not found`, `wallet_not_found`: There is no such wallet. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2524,37 +2296,40 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    wallets_balance: {
+    getBalance: {
         parameters: {
             query?: {
                 /**
-                 * @description A moment of the past, as RFC 3339 writes it: what the wallet held then. It holds 0 before its first movement. Answered by the transaction service; the gateway sees to that
+                 * @description A moment of the past, as RFC 3339 writes it.
                  * @example 2026-11-22T08:15:30Z
                  */
                 at?: string;
             };
             header?: never;
             path: {
+                /** @description The id of the wallet. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The balance. */
             200: {
                 headers: {
+                    "X-Data-Behind": components["headers"]["DataBehind"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BalanceBody"];
                 };
             };
-            /** @description `Invalid query`: no time, or one in the future */
+            /** @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2564,7 +2339,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
-            /** @description `Unauthorized`: somebody else's, or not in a state for it */
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2573,7 +2348,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description It is not there */
+            /** @description - `Wallet not found`, `wallet_not_found`: There is no such wallet. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2582,15 +2357,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    wallets_set_status: {
+    setWalletStatus: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the wallet. */
                 id: number;
             };
             cookie?: never;
@@ -2601,7 +2378,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description The wallet has the status. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2610,7 +2387,12 @@ export interface operations {
                     "application/json": components["schemas"]["WalletBody"];
                 };
             };
-            /** @description Something in the request is wrong; `code` and `field` say what */
+            /**
+             * @description - `Invalid status`, `invalid_status`: The status is neither `active` nor `frozen`.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2620,7 +2402,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
-            /** @description `Unauthorized`: somebody else's, or not in a state for it */
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Wallet is not active`, `wallet_not_active`: The wallet is frozen or closed.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2629,7 +2414,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description It is not there */
+            /** @description - `Wallet not found`, `wallet_not_found`: There is no such wallet. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2641,18 +2426,20 @@ export interface operations {
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    wallets_top_up: {
+    topUp: {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters of the client's choice, such as a UUID. A repeat with the same key and the same body gets the first answer again and does nothing a second time; with another body it is refused with 422 */
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
+                /** @description The id of the wallet. */
                 id: number;
             };
             cookie?: never;
@@ -2663,16 +2450,24 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description The money is in the wallet. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MovedBody"];
                 };
             };
-            /** @description Something in the request is wrong; `code` and `field` say what */
+            /**
+             * @description - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid amount`, `balance_limit`: The receiving wallet would hold more than 9007199254740991.
+             *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2682,7 +2477,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
-            /** @description `Unauthorized`: somebody else's, or not in a state for it */
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Wallet is not active`, `wallet_not_active`: The wallet is frozen or closed.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2691,7 +2489,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description It is not there */
+            /** @description - `Wallet not found`, `wallet_not_found`: There is no such wallet. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2703,20 +2501,13 @@ export interface operations {
             408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description `Idempotency key reused`: the key came with another request before */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            504: components["responses"]["TimedOut"];
         };
     };
-    health: {
+    getHealth: {
         parameters: {
             query?: never;
             header?: never;
@@ -2725,7 +2516,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them do */
+            /** @description Every service works. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2749,13 +2540,17 @@ export interface operations {
                     };
                 };
             };
-            /** @description At least one does not */
+            /** @description At least one service does not work. */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
+                        /** @enum {string} */
+                        code: "degraded";
+                        error: string;
+                        message: string;
                         /** @enum {string} */
                         service: "api-gateway";
                         services: {

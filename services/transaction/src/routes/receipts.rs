@@ -1,6 +1,6 @@
 //! Receipts: the proof that a transaction is in the ledger's chain of hashes.
 
-use api_error::{ApiError, ErrorBody};
+use api_error::ApiError;
 use auth::Caller;
 use axum::extract::State;
 use http_server::{Json, PathId};
@@ -15,16 +15,12 @@ use crate::wire::ReceiptBody;
 #[utoipa::path(
     get,
     path = "/transactions/{id}/receipt",
-    tag = "Transactions",
     operation_id = "getReceipt",
-    security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The transaction's id", minimum = 1)),
+    params(("id" = inline(PathId), Path, description = "The id of the transaction.")),
     responses(
-        (status = 200, description = "The transaction and its proof", body = ReceiptBody, headers(("X-Data-Behind" = Option<String>, description = "`true` while the ledger cannot be reached"))),
-        (status = 401, description = "`Token is missing`, `Invalid token`, `Token has expired`", body = ErrorBody, example = json!({"error": "Token is missing", "code": "token_missing"})),
-        (status = 403, description = "`Unauthorized`: somebody else's", body = ErrorBody, example = json!({"error": "Unauthorized", "code": "not_owner"})),
-        (status = 404, description = "`Transaction not found`; `No receipt` for what a service wrote down, which moved no money", body = ErrorBody, example = json!({"error": "No receipt", "code": "no_receipt"})),
-        (status = 503, description = "The ledger cannot be reached", body = ErrorBody, example = json!({"error": "Service unavailable", "code": "unavailable"})),
+        (status = 200, description = "The transaction and its proof.", body = ReceiptBody),
+        (status = 403, description = "Unauthorized: not_owner"),
+        (status = 404, description = "Transaction not found: transaction_not_found; No receipt: no_receipt"),
     )
 )]
 pub(super) async fn receipt(

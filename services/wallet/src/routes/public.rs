@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use api_error::{ApiError, ErrorBody};
+use api_error::ApiError;
 use auth::{Caller, ServiceCaller};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -15,14 +15,20 @@ use ledger_api::{
 use super::Wallets;
 use super::refusals::{no_outcome, not_found, refused, unauthorized, user_unverified};
 use super::wire::{
-    AmountRequest, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet, WalletBody,
-    WalletsBody,
+    AmountRequest, AtParameter, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet,
+    WalletBody, WalletsBody,
 };
 use ledger::domain::Account;
 
-/// The caller's wallets, oldest first.
-#[utoipa::path(get, path = "/wallets", tag = "Wallets", security(("bearer" = [])),
-    responses((status = 200, description = "The caller's own", body = WalletsBody), (status = 401, body = ErrorBody)))]
+/// Lists the caller's wallets, the oldest first
+#[utoipa::path(
+    get,
+    path = "/wallets",
+    operation_id = "listWallets",
+    responses(
+        (status = 200, description = "Every wallet of the caller.", body = WalletsBody),
+    )
+)]
 pub(super) async fn list(
     State(wallets): State<Wallets>,
     caller: Caller,
@@ -32,9 +38,19 @@ pub(super) async fn list(
     Ok(Json(WalletsBody { wallets }))
 }
 
-/// Opens a wallet for the caller: one a currency.
-#[utoipa::path(post, path = "/wallets", tag = "Wallets", security(("bearer" = [])), request_body = OpenRequest,
-    responses((status = 201, body = WalletBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody)))]
+/// Opens a wallet for the caller
+///
+/// A user has one wallet of each currency. With an `Idempotency-Key` the call can be repeated: the first answer comes again.
+#[utoipa::path(
+    post,
+    path = "/wallets",
+    operation_id = "openWallet",
+    request_body = OpenRequest,
+    responses(
+        (status = 201, description = "The wallet is open.", body = WalletBody),
+        (status = 400, description = "Invalid currency: invalid_currency; User already has a wallet: wallet_exists; User verification failed: user_verification_failed"),
+    )
+)]
 pub(super) async fn open(
     State(wallets): State<Wallets>,
     caller: Caller,
@@ -63,9 +79,18 @@ pub(super) async fn open(
         .into_response())
 }
 
-/// One of the caller's wallets.
-#[utoipa::path(get, path = "/wallets/{id}", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)),
-    responses((status = 200, body = WalletBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+/// Shows one of the caller's wallets
+#[utoipa::path(
+    get,
+    path = "/wallets/{id}",
+    operation_id = "getWallet",
+    params(("id" = inline(PathId), Path, description = "The id of the wallet.")),
+    responses(
+        (status = 200, description = "The wallet.", body = WalletBody),
+        (status = 403, description = "Unauthorized: not_owner"),
+        (status = 404, description = "Wallet not found: wallet_not_found"),
+    )
+)]
 pub(super) async fn show(
     State(wallets): State<Wallets>,
     caller: Caller,
@@ -76,11 +101,21 @@ pub(super) async fn show(
     Ok(Json(WalletBody { wallet }))
 }
 
-/// What one of the caller's wallets holds, now or at a moment of the past.
-#[utoipa::path(get, path = "/wallets/{id}/balance", tag = "Wallets", security(("bearer" = [])),
-    params(("id" = i64, Path), ("at" = Option<String>, Query, description = "A moment of the past, as RFC 3339 writes it: what the wallet \
-        held then. It holds 0 before its first movement. Answered by the transaction service; the gateway sees to that", example = "2026-11-22T08:15:30Z")),
-    responses((status = 200, body = BalanceBody), (status = 400, description = "`Invalid query`: no time, or one in the future", body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+/// Shows the balance of one of the caller's wallets, now or at a moment of the past
+///
+/// A wallet holds 0 before its first movement.
+#[utoipa::path(
+    get,
+    path = "/wallets/{id}/balance",
+    operation_id = "getBalance",
+    params(("id" = inline(PathId), Path, description = "The id of the wallet."), AtParameter),
+    responses(
+        (status = 200, description = "The balance.", body = BalanceBody),
+        (status = 400, description = "Invalid query: invalid_query"),
+        (status = 403, description = "Unauthorized: not_owner"),
+        (status = 404, description = "Wallet not found: wallet_not_found"),
+    )
+)]
 pub(super) async fn balance(
     State(wallets): State<Wallets>,
     caller: Caller,
@@ -101,10 +136,23 @@ pub(super) async fn balance(
     }))
 }
 
-/// Puts money from outside into one of the caller's wallets. Repeating the request with its key is safe.
-#[utoipa::path(post, path = "/wallets/{id}/topup", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)), request_body = AmountRequest,
-    responses((status = 200, body = MovedBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+/// Puts money from outside into one of the caller's wallets
+///
+/// With an `Idempotency-Key` the call can be repeated, also after a failure whose outcome is unknown (503, 504, a broken connection): the
+/// money comes in once, and the first answer comes again.
+#[utoipa::path(
+    post,
+    path = "/wallets/{id}/topup",
+    operation_id = "topUp",
+    params(("id" = inline(PathId), Path, description = "The id of the wallet.")),
+    request_body = AmountRequest,
+    responses(
+        (status = 200, description = "The money is in the wallet.", body = MovedBody),
+        (status = 400, description = "Invalid amount: invalid_amount, balance_limit, ledger_limit"),
+        (status = 403, description = "Unauthorized: not_owner; Wallet is not active: wallet_not_active"),
+        (status = 404, description = "Wallet not found: wallet_not_found"),
+    )
+)]
 pub(super) async fn top_up(
     State(wallets): State<Wallets>,
     caller: Caller,
@@ -132,9 +180,22 @@ pub(super) async fn top_up(
     Ok((StatusCode::OK, done.replayed, Json(body)).into_response())
 }
 
-/// Takes money out of a wallet on behalf of a service. Not for users, and not behind the gateway.
-#[utoipa::path(post, path = "/wallets/{id}/deduct", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)), request_body = AmountRequest,
-    responses((status = 200, body = MovedBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+/// Takes money out of a wallet on behalf of a service (services only)
+///
+/// The gateway does not route it.
+#[utoipa::path(
+    post,
+    path = "/wallets/{id}/deduct",
+    operation_id = "deduct",
+    params(("id" = inline(PathId), Path, description = "The id of the wallet.")),
+    request_body = AmountRequest,
+    responses(
+        (status = 200, description = "The money is taken out.", body = MovedBody),
+        (status = 400, description = "Invalid amount: invalid_amount, ledger_limit; Insufficient balance: insufficient_balance"),
+        (status = 403, description = "Unauthorized: services_only; Wallet is not active: wallet_not_active"),
+        (status = 404, description = "Wallet not found: wallet_not_found"),
+    )
+)]
 pub(super) async fn deduct(
     State(wallets): State<Wallets>,
     service: ServiceCaller,
@@ -168,9 +229,22 @@ pub(super) async fn deduct(
     Ok((StatusCode::OK, done.replayed, Json(body)).into_response())
 }
 
-/// Freezes a wallet, or makes it active again. For administrators.
-#[utoipa::path(put, path = "/wallets/{id}/status", tag = "Wallets", security(("bearer" = [])), params(("id" = i64, Path)), request_body = StatusRequest,
-    responses((status = 200, body = WalletBody), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+/// Freezes a wallet, or makes it active again
+///
+/// Only administrators may call it.
+#[utoipa::path(
+    put,
+    path = "/wallets/{id}/status",
+    operation_id = "setWalletStatus",
+    params(("id" = inline(PathId), Path, description = "The id of the wallet.")),
+    request_body = StatusRequest,
+    responses(
+        (status = 200, description = "The wallet has the status.", body = WalletBody),
+        (status = 400, description = "Invalid status: invalid_status; Invalid request body: unknown_field"),
+        (status = 403, description = "Unauthorized: not_owner; Wallet is not active: wallet_not_active"),
+        (status = 404, description = "Wallet not found: wallet_not_found"),
+    )
+)]
 pub(super) async fn set_status(
     State(wallets): State<Wallets>,
     caller: Caller,

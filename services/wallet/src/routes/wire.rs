@@ -1,33 +1,59 @@
 //! Bodies of the public routes.
 
 use api_error::ApiError;
-use http_server::Field;
+use http_server::{Field, words};
 use ledger_api::WalletStatus;
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::Object;
+use utoipa::{IntoParams, ToSchema};
 
 use ledger::domain::Account;
 
-/// A wallet as the API shows it.
+/// A wallet.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Wallet {
     /// The wallet's id.
-    #[schema(example = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
     pub(super) id: i64,
-    /// Whose it is.
-    #[schema(example = 1)]
+    /// The owner.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
     pub(super) user_id: i64,
-    /// What it holds, in the currency's smallest unit.
-    #[schema(example = 1_000_000)]
+    /// The balance, in the currency's smallest unit.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1_000_000)]
     pub(super) balance: i64,
-    /// ISO 4217.
-    #[schema(example = "IDR")]
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$", example = "IDR")]
     pub(super) currency: String,
-    /// `active`, `frozen` or `closed`.
-    #[schema(example = "active")]
+    #[schema(schema_with = status_schema)]
     pub(super) status: &'static str,
 }
+
+fn status_schema() -> Object {
+    use WalletStatus::{Active, Closed, Frozen};
+    words(
+        "No money moves while it is `frozen`, and none ever again when it is `closed`.",
+        &[Active, Frozen, Closed].map(WalletStatus::as_str),
+    )
+}
+
+fn new_status_schema() -> Object {
+    use WalletStatus::{Active, Frozen};
+    words(
+        "No money moves while it is `frozen`.",
+        &[Active, Frozen].map(WalletStatus::as_str),
+    )
+}
+
+/// The moment of a balance: `?at=2026-11-22T08:15:30Z`. The transaction service reads it, and the gateway sends the call there.
+#[derive(IntoParams)]
+#[into_params(names("at"), parameter_in = Query)]
+pub(super) struct AtParameter(
+    /// A moment of the past, as RFC 3339 writes it.
+    #[param(value_type = String, required = false, format = DateTime, example = "2026-11-22T08:15:30Z")]
+    #[expect(dead_code, reason = "only the document has it")]
+    Option<String>,
+);
 
 impl Wallet {
     pub(super) fn new(
@@ -59,30 +85,37 @@ impl Wallet {
     }
 }
 
+/// One wallet.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WalletBody {
     pub(super) wallet: Wallet,
 }
 
+/// The caller's wallets, the oldest first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WalletsBody {
     pub(super) wallets: Vec<Wallet>,
 }
 
+/// The balance of a wallet.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BalanceBody {
-    #[schema(example = 1)]
+    /// The wallet.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
     pub(super) wallet_id: i64,
-    #[schema(example = 1_000_000)]
+    /// The balance, in the currency's smallest unit.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1_000_000)]
     pub(super) balance: i64,
-    #[schema(example = "IDR")]
+    /// A code of ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$", example = "IDR")]
     pub(super) currency: String,
-    /// The moment that was asked for.
-    #[schema(example = "2026-11-22T08:15:30Z")]
+    /// The moment that was asked for. Left out where none was.
+    #[schema(value_type = String, required = false, format = DateTime, example = "2026-11-22T08:15:30Z")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<String>,
 }
 
+/// A wallet whose balance was changed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MovedBody {
     #[schema(example = "Top up successful")]
@@ -90,11 +123,12 @@ pub(super) struct MovedBody {
     pub(super) wallet: Wallet,
 }
 
+/// A wallet to open.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct OpenRequest {
-    /// ISO 4217; IDR unless named.
+    /// A code of ISO 4217, `IDR` unless given.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "IDR")]
+    #[schema(value_type = String, required = false, pattern = "^[A-Za-z]{3}$", example = "IDR")]
     currency: Field<String>,
 }
 
@@ -112,11 +146,12 @@ impl OpenRequest {
     }
 }
 
+/// An amount of money.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct AmountRequest {
-    /// In the currency's smallest unit, from 1 to 2^53 - 1.
+    /// In the currency's smallest unit.
     #[serde(default)]
-    #[schema(value_type = i64, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 50_000)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 50_000)]
     amount: Field<Amount>,
 }
 
@@ -126,12 +161,12 @@ impl AmountRequest {
     }
 }
 
+/// The status that a wallet gets.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusRequest {
-    /// `active` or `frozen`.
     #[serde(default)]
-    #[schema(value_type = String, example = "frozen")]
+    #[schema(schema_with = new_status_schema, required)]
     status: Field<WalletStatus>,
 }
 
