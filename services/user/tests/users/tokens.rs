@@ -12,11 +12,14 @@ use crate::support::{TestUsers, every_service, service_token};
 const OTHER_SECRET: &str = "another secret of tests, also long enough";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The routes that need no token; the gateway's table, from which the document says so, has the same.
+const OPEN: [&str; 3] = ["/auth/register", "/auth/login", "/.well-known/jwks.json"];
+
 /// Calls every documented route that needs a token.
 async fn call_each(client: &TestClient) -> Vec<Answer> {
     let mut answers = Vec::new();
-    for (method, path, operation) in operations() {
-        if operation["security"].is_null() {
+    for (method, path, _) in operations() {
+        if OPEN.contains(&path.as_str()) {
             continue;
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
