@@ -158,6 +158,8 @@ LEDGER = [
     graph("Entries applied", "ops", (f"sum by (job) ({rate('follower_applied_total', SERVICES)})", "{{job}}")),
     graph("A catch-up takes", "s", (quantile(0.99, "follower_catch_up_duration_seconds", SERVICES, "job"), "{{job}}, 99 of 100 within")),
     graph("Sessions ended, users deleted", "ops", (f"sum({rate('revocations_total', SERVICES)})", "revocations")),
+    graph("Databases that do not go with the ledger", "short", (f"max by (job) (follower_ledger_mismatch{{{SERVICES}}})", "{{job}}"), (f"max by (job) (users_ledger_mismatch{{{SERVICES}}})", "{{job}}"),
+        about="1 while a service's database belongs to another ledger, or to another state of it; nobody is served from it. docs/runbooks/DompetDatabasesDiffer.md"),
 ]
 
 GATEWAY_PANELS = [

@@ -29,9 +29,9 @@ pub struct Replay {
     pub rows: Vec<LogRow>,
     /// For each entry the one that its order begins with: itself, or of an order with several postings the first. From 0.
     begins: Vec<usize>,
-    /// Where each order begins, by its key, and how many entries it became.
+    /// The beginning of each order, by its key, and the number of entries that it became.
     orders: HashMap<Uuid, (usize, usize)>,
-    /// What is left of each posting that can be drawn on or was.
+    /// The rest of each posting that was drawn on.
     remainders: HashMap<i64, i64>,
     balances: HashMap<i64, Steps<i64>>,
     totals: HashMap<i64, Steps<Totals>>,
@@ -102,7 +102,7 @@ impl Replay {
         replay
     }
 
-    /// What an order of this key became; nothing where there is none.
+    /// The entries that the order of this key became.
     pub fn order(&self, key: &Uuid) -> Option<&[LogRow]> {
         let (begin, length) = self.orders.get(key)?;
         self.rows.get(*begin..begin + length)

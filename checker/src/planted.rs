@@ -112,6 +112,10 @@ impl LedgerStore for Planted {
         self.store.users(after, limit).await
     }
 
+    async fn closed_users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+        self.store.closed_users(after, limit).await
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {
         match self.bug {
             Bug::AnswerBeforeCommit => {

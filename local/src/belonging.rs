@@ -50,6 +50,10 @@ impl LedgerView for Ledger {
     async fn users(&self, after: i64) -> anyhow::Result<Vec<i64>> {
         Ok(self.0.users(after, USERS_PAGE_MAX).await?)
     }
+
+    async fn closed_users(&self, after: i64) -> anyhow::Result<Vec<i64>> {
+        Ok(self.0.closed_users(after, USERS_PAGE_MAX).await?)
+    }
 }
 
 /// Before the schemas are brought to this version's: whether a database is missing, or has never been used, that others depend on.

@@ -123,7 +123,7 @@ async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 3]> 
     let log = Ledger(store.clone());
     let users = if let Some(flaw) = files::flaw(home, "user").await? {
         Verdict::Differs(flaw)
-    } else if home.knows("user") && !home.has_no_file_of("user") {
+    } else if home.knows("user") {
         let verified = user::verify(&home.database("user"), &log).await;
         match verified.context("the users could not be read")? {
             None => Verdict::NotHere,

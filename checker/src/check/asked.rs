@@ -5,7 +5,7 @@ use ledger_api::{Event, Leg, NewPosting, Operation, Party};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Whether the entries of one order are what the operation asks for.
+/// True if the entries of one order are what the operation asks for.
 pub(super) fn is_what_was_asked(operation: &Operation, rows: &[LogRow]) -> bool {
     match operation {
         Operation::Post(postings) => {
@@ -59,7 +59,7 @@ fn is_posting(asked: &NewPosting, row: &LogRow) -> bool {
         && posting.note == asked.note
 }
 
-/// Which of the system's accounts it is, their balances tell.
+/// True if it is this party. The balances tell which of the system's accounts it is.
 fn is_party(asked: Party, leg: Leg) -> bool {
     match asked {
         Party::Wallet(id) => leg.account == id,
@@ -87,7 +87,7 @@ fn id_of(party: Party) -> Option<i64> {
     }
 }
 
-/// How much a wallet has to hold so that nothing of the operation overdraws it; `None` where nothing is taken from it.
+/// The least that a wallet has to hold so that nothing of the operation overdraws it; `None` where nothing is taken from it.
 pub(super) fn needed(operation: &Operation, wallet_id: i64) -> Option<i64> {
     let Operation::Post(postings) = operation else {
         return None;

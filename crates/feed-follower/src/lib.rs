@@ -22,6 +22,7 @@ pub use stopped::Stopped;
 pub use work::Work;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use ledger_api::Position;
@@ -86,6 +87,7 @@ pub(crate) enum State {
 pub struct Follower {
     readers: mpsc::Sender<Reader>,
     state: Arc<watch::Sender<State>>,
+    generation: Arc<AtomicU64>,
 }
 
 impl Follower {
@@ -98,7 +100,12 @@ impl Follower {
         let (readers, waiting) = mpsc::channel(READERS_MAX);
         let state = Arc::new(watch::Sender::new(State::Starting));
         let work = Work::new(model, log, metrics, waiting, state.clone());
-        (Follower { readers, state }, work)
+        let follower = Follower {
+            readers,
+            state,
+            generation: work.generation(),
+        };
+        (follower, work)
     }
 
     /// Returns when everything is applied that was committed before this call; [`Behind`] when that cannot be had now.
@@ -136,6 +143,12 @@ impl Follower {
             State::Stopped(stopped) => Some(*stopped),
             _ => None,
         }
+    }
+
+    /// Another number each time that the model was emptied, put back to an earlier state, or exchanged: what a process has kept of it
+    /// in memory is then of no use. Known to whoever has caught up.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     /// For the service's probes: whether the ledger was looked for, and is not a wrong one. One that cannot be reached is no reason

@@ -1,9 +1,11 @@
 //! The task that follows: wait for a reader or a moment, catch up, tell the readers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ledger_api::{LOG_PAGE_MAX, LogPage, Position, Seen};
+use telemetry::Needed;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,10 @@ pub struct Work<M, L> {
     metrics: FollowerMetrics,
     waiting: mpsc::Receiver<Reader>,
     state: Arc<watch::Sender<State>>,
+    ledger: Needed,
+    /// Where the model was when it was last looked at.
+    last: Position,
+    generation: Arc<AtomicU64>,
 }
 
 impl<M: ReadModel, L: Log> Work<M, L> {
@@ -42,7 +48,15 @@ impl<M: ReadModel, L: Log> Work<M, L> {
             metrics,
             waiting,
             state,
+            ledger: Needed::new("the ledger's log"),
+            last: Position::default(),
+            generation: Arc::default(),
         }
+    }
+
+    /// As [`Follower::generation`](crate::Follower::generation).
+    pub(crate) fn generation(&self) -> Arc<AtomicU64> {
+        self.generation.clone()
     }
 
     /// Follows until `stop` is cancelled, or nobody can read any more.
@@ -73,7 +87,7 @@ impl<M: ReadModel, L: Log> Work<M, L> {
     }
 
     /// Takes note of how a catch-up went, and says so once. A ledger that was wrong and cannot be reached is still not the right one.
-    fn note(&self, error: Option<anyhow::Error>) {
+    fn note(&mut self, error: Option<anyhow::Error>) {
         let before = self.state.borrow().clone();
         let stopped = error.as_ref().and_then(|error| error.downcast_ref());
         let after = match (&error, stopped, &before) {
@@ -87,22 +101,40 @@ impl<M: ReadModel, L: Log> Work<M, L> {
             (_, State::Stopped(stopped)) => {
                 tracing::error!(error = %stopped, "the ledger is not followed any more");
             }
-            (State::Starting | State::Following | State::Stopped(_), State::Away) => {
-                let error = error.map(|error| format!("{error:#}"));
-                tracing::warn!(error, "the ledger is not followed for now");
-            }
             (State::Stopped(_), State::Following) => tracing::info!("the ledger is followed again"),
             _ => {}
         }
+        match (&after, &error) {
+            (State::Away, Some(error)) => self.ledger.is_away(error.as_ref()),
+            (State::Following, _) => self.ledger.is_there(),
+            _ => {}
+        }
         let is_stopped = matches!(after, State::Stopped(_));
+        if is_stopped {
+            // Whatever is followed after this is another ledger, or another model.
+            self.last.ledger = None;
+            self.last.seq = i64::MAX;
+        }
         self.metrics.mismatch.set(i64::from(is_stopped));
         self.state.send_replace(after);
     }
 
+    /// Takes note of a model that is not where it was, or further.
+    fn note_position(&mut self, position: &Position) {
+        let last = &self.last;
+        let is_another =
+            matches!((last.ledger, position.ledger), (Some(last), Some(now)) if last != now);
+        if is_another || position.seq < last.seq {
+            self.generation.fetch_add(1, Ordering::SeqCst);
+        }
+        self.last = position.clone();
+    }
+
     /// Applies everything up to the head as it is after this call began; gives how many entries that were.
-    async fn catch_up(&self) -> anyhow::Result<usize> {
+    async fn catch_up(&mut self) -> anyhow::Result<usize> {
         let started = Instant::now();
         let mut position = self.model.position().await?;
+        self.note_position(&position);
         let mut target = None;
         let mut applied = 0_usize;
         loop {

@@ -106,6 +106,13 @@ impl LedgerClient {
         let query = UsersQuery { after };
         self.http.get("/internal/ledger/users", &query).await
     }
+
+    /// The same of those who were deleted, and whose wallets are closed.
+    pub async fn closed_users(&self, after: i64) -> Result<UserIds, CallError> {
+        let query = UsersQuery { after };
+        let path = "/internal/ledger/users/closed";
+        self.http.get(path, &query).await
+    }
 }
 
 async fn send_together(http: ServiceClient, mut waiting: mpsc::Receiver<Waiting>) {

@@ -128,6 +128,9 @@ pub trait LedgerStore: Send + Sync {
     /// Up to `limit` ids of users after `after` who have a wallet or were closed, in order.
     async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError>;
 
+    /// Up to `limit` ids of users after `after` who were closed, in order.
+    async fn closed_users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError>;
+
     /// The address of the process that moved the head last, if it says so.
     async fn last_writer(&self) -> Result<Option<String>, StoreError>;
 

@@ -99,6 +99,29 @@ impl Database {
         anyhow::bail!("DATABASE_URL starts with postgres:// or sqlite://")
     }
 
+    /// Opens a database that must be there, with the tables of this program, for a command of an operator. A mistyped path makes no file.
+    pub async fn open_migrated(
+        config: &DatabaseConfig,
+        steps: &[Step],
+    ) -> anyhow::Result<Database> {
+        if config.url.starts_with("sqlite://") {
+            let to_read = DatabaseConfig {
+                read_only: true,
+                ..config.clone()
+            };
+            Database::open(&to_read).await?.close().await;
+        }
+        let database = Database::open(config).await?;
+        let at_once = DatabaseConfig {
+            wait_s: 0,
+            ..config.clone()
+        };
+        database.wait_until_there(&at_once).await?;
+        let checked = database.check(steps).await;
+        checked.map_err(anyhow::Error::msg)?;
+        Ok(database)
+    }
+
     /// `postgres` or `sqlite`.
     pub fn backend(&self) -> &'static str {
         match self {

@@ -4,12 +4,14 @@
 //! either the tests run on SQLite alone and say so; with `REQUIRE_POSTGRES` they fail instead.
 
 mod collector;
+mod command;
 mod http;
 mod link;
 mod pooler;
 mod postgres;
 
 pub use collector::{Collector, Span, SpanKind, attribute, hex};
+pub use command::{Said, run_command};
 pub use http::{Answer, TestClient, TestServer, free_ports, wait_until};
 pub use link::Link;
 pub use pooler::{PgBouncer, PoolMode};

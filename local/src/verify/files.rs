@@ -66,8 +66,12 @@ pub(super) fn ensure_a_ledger(home: &Home) -> anyhow::Result<()> {
 
 /// Why a service's file cannot be compared with the ledger, if it is a file and cannot.
 pub(super) async fn flaw(home: &Home, service: &str) -> anyhow::Result<Option<String>> {
-    if home.file(service).is_none() {
+    let Some(file) = home.file(service) else {
         return Ok(None);
+    };
+    // To open it could make it.
+    if !file.exists() {
+        return Ok(Some(format!("{} is missing", file.display())));
     }
     match Database::open(&home.database(service)).await {
         Ok(database) => {

@@ -9,6 +9,9 @@ use testing::{Answer, TestClient};
 
 use crate::support::{Customer, TestBank, every_bank};
 
+/// A body, and the headers that it comes with.
+type WrongBody = (Vec<u8>, Vec<(&'static str, &'static str)>);
+
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -180,7 +183,7 @@ impl<'a> Walk<'a> {
         paths
     }
 
-    fn wrong_bodies(&self) -> Vec<(Vec<u8>, Vec<(&'static str, &'static str)>)> {
+    fn wrong_bodies(&self) -> Vec<WrongBody> {
         let Some(schema) = self.body_schema() else {
             return Vec::new();
         };

@@ -13,7 +13,7 @@ use store::DatabaseConfig;
 struct Rebuild {
     #[command(flatten)]
     database: DatabaseConfig,
-    /// Do it; the service must not run meanwhile
+    /// Do it; where the service runs, readers see only a part until it has caught up
     #[arg(long)]
     yes: bool,
 }

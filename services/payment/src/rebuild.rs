@@ -29,12 +29,11 @@ pub async fn rebuild(
     yes: bool,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
-    let Some(store) = open(config).await? else {
-        anyhow::bail!("the payments' database does not answer, or is not migrated");
-    };
+    let database = Database::open_migrated(config, STEPS).await?;
+    let store = Store::new(database);
     writeln!(
         out,
-        "  payments: all of them are forgotten, and built anew from the ledger when the service runs"
+        "  payments: all of them are forgotten, and built anew from the ledger by the service"
     )?;
     if yes {
         store.forget().await?;

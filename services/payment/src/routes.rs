@@ -206,6 +206,10 @@ impl App {
         key: &IdempotencyKey,
         refused: fn(Refusal) -> ApiError,
     ) -> Result<(Entry, Replayed), ApiError> {
+        // Money that is moved in a wrong ledger is lost when the right one is back.
+        if let Some(stopped) = self.follower.stopped() {
+            return Err(stopped.into());
+        }
         match self.ledger.submit(order).await {
             // A call that broke on its way was made again; that is nothing to a client that sent no key.
             Ok(Outcome::Accepted { entries, replayed }) => {

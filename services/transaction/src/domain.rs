@@ -9,8 +9,8 @@ use money::Currency;
 /// Ids from here on belong to recorded entries; those from the log stay far below.
 pub(crate) const FIRST_RECORDED_ID: i64 = 1 << 52;
 
-/// Whether an entry of this kind that a service records is money that came into the wallet: it is, where a wallet can only receive it.
-/// A transfer is one that was sent, as it was in the original system.
+/// True if an entry of this kind that a service records is money that came in: a wallet can only receive it. A transfer is one that
+/// was sent, as it was in the original system.
 pub(crate) fn comes_in(kind: &Kind) -> bool {
     kind.debit != Holder::Wallet
 }
@@ -74,7 +74,7 @@ impl Movement {
         }
     }
 
-    /// What it adds to that.
+    /// Its share of that sum.
     fn sum(&self) -> Sum {
         Sum {
             entries: 1,
@@ -82,7 +82,7 @@ impl Movement {
         }
     }
 
-    /// Whether money came into the wallet.
+    /// True if money came into the wallet.
     pub(crate) fn is_in(&self) -> bool {
         match self.entry() {
             Some(entry) => self.side == last_side(entry),
@@ -126,7 +126,7 @@ pub(crate) fn last_side(entry: i64) -> i64 {
     first_side(entry).saturating_add(1)
 }
 
-/// What the owner of one wallet reads, told from the leg of the other.
+/// The text that the owner of one wallet reads, told from the leg of the other.
 fn describe(Description { text, ending }: Description, posting: &Posting, other: &Leg) -> String {
     match ending {
         Ending::Nothing => text.to_owned(),
@@ -148,17 +148,17 @@ pub(crate) struct Wallet {
     pub(crate) currency: Currency,
 }
 
-/// What one sum is of.
+/// The key of one sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SumOf {
     pub(crate) user_id: i64,
     pub(crate) currency: Currency,
     pub(crate) kind: KindCode,
-    /// Whether it is of money that came in.
+    /// True if it is of money that came in.
     pub(crate) is_in: bool,
 }
 
-/// What a user's entries of one currency, kind and direction sum up to. An amount that reaches 2^63 - 1 stays there: it is a figure to
+/// The sum of a user's entries of one currency, kind and direction. An amount that reaches 2^63 - 1 stays there: it is a figure to
 /// look at, and no money is decided by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sum {

@@ -9,14 +9,14 @@
 //! The same number means the same rows only between readers who caught up. A crash of the database may undo the newest entries that
 //! came from the log; they come again from there, and something else may be recorded before they do. Who catches up has them, as
 //! everybody had who caught up before: of two such states one has all rows of the other, so with the same number they are one. Who
-//! could not catch up is answered from the rows.
+//! could not catch up is answered from the rows. History that was built anew has another generation, and no page of before is answered.
 
 use std::time::Duration;
 
 use api_error::ApiError;
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
-use feed_follower::Freshness;
+use feed_follower::{Follower, Freshness};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http_server::Metrics;
 use ledger_api::Kinds;
@@ -46,6 +46,8 @@ impl IntoResponse for PageBody {
 
 #[derive(Clone)]
 struct Kept {
+    /// Of the follower.
+    generation: u64,
     version: Version,
     body: Bytes,
 }
@@ -61,6 +63,7 @@ impl Kept {
 pub(crate) struct KeptPages {
     pages: Pages,
     versions: Versions,
+    follower: Follower,
     kept: Cache<Place, Kept>,
     answered_kept: IntCounter,
     answered_read: IntCounter,
@@ -71,6 +74,7 @@ impl KeptPages {
     pub(crate) fn new(
         database: Database,
         kinds: &'static Kinds,
+        follower: Follower,
         metrics: &Metrics,
     ) -> anyhow::Result<KeptPages> {
         let answered = Opts::new(
@@ -82,6 +86,7 @@ impl KeptPages {
         Ok(KeptPages {
             pages: Pages::new(database.clone(), kinds),
             versions: Versions::new(database),
+            follower,
             kept: Cache::builder()
                 .max_capacity(KEPT_BYTES_MAX)
                 .weigher(|_, kept: &Kept| kept.weight())
@@ -104,6 +109,7 @@ impl KeptPages {
             self.answered_kept.inc();
             return Ok(PageBody(body));
         }
+        let generation = self.follower.generation();
         let found = self.pages.read(place).await?;
         let body = json(&TransactionsBody::of(&found.rows, place.limit))?;
         self.answered_read.inc();
@@ -111,14 +117,21 @@ impl KeptPages {
             && may_be_kept
         {
             let body = body.clone();
-            self.kept.insert(place, Kept { version, body });
+            let kept = Kept {
+                generation,
+                version,
+                body,
+            };
+            self.kept.insert(place, kept);
         }
         Ok(PageBody(body))
     }
 
     /// The kept page, if there is one and nothing is new.
     async fn kept(&self, place: Place) -> Result<Option<Bytes>, ApiError> {
-        let Some(kept) = self.kept.get(&place) else {
+        let generation = self.follower.generation();
+        let kept = self.kept.get(&place);
+        let Some(kept) = kept.filter(|kept| kept.generation == generation) else {
             return Ok(None);
         };
         let version = self.versions.read(place.user_id).await?;

@@ -78,9 +78,9 @@ async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Re
     let followed = follower.clone();
     scaffold.require(Check::Ledger, move || followed.check());
     Ok(routes::router(routes::App::new(routes::Parts {
+        pages: kept::KeptPages::new(database, config.kinds, follower.clone(), scaffold.metrics())?,
         follower,
         ledger,
-        pages: kept::KeptPages::new(database, config.kinds, scaffold.metrics())?,
         store,
         verifier,
         service_keys: scaffold.service_keys(),

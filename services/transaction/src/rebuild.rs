@@ -34,13 +34,12 @@ pub async fn rebuild(
     yes: bool,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
-    let Some(store) = open(config, kinds).await? else {
-        anyhow::bail!("the history's database does not answer, or is not migrated");
-    };
+    let database = Database::open_migrated(config, STEPS).await?;
+    let store = Store::new(database, kinds);
     let recorded = store.recorded().await?;
     writeln!(
         out,
-        "  history: it is forgotten, and built anew from the ledger when the service runs; {recorded} entries that services recorded stay"
+        "  history: it is forgotten, and built anew from the ledger by the service; {recorded} entries that services recorded stay"
     )?;
     if yes {
         store.forget().await?;

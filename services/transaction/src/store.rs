@@ -168,7 +168,7 @@ impl Store {
         Ok(at.map(Timestamp::from_micros))
     }
 
-    /// What a user's entries of one currency sum up to.
+    /// The sums of a user's entries of one currency.
     pub(crate) async fn sums(&self, user_id: i64, currency: Currency) -> Result<Sums, Error> {
         let sql =
             "select kind, is_in, entries, amount from totals where user_id = $1 and currency = $2";

@@ -6,7 +6,6 @@
 
 use std::io::Write;
 
-use anyhow::Context as _;
 use ledger_api::{LedgerClient, Mismatch, Position, Standing};
 use store::{Database, DatabaseConfig};
 
@@ -25,6 +24,9 @@ pub trait LedgerView: Send + Sync {
 
     /// As [`LedgerClient::users`].
     async fn users(&self, after: i64) -> anyhow::Result<Vec<i64>>;
+
+    /// As [`LedgerClient::closed_users`].
+    async fn closed_users(&self, after: i64) -> anyhow::Result<Vec<i64>>;
 }
 
 #[async_trait::async_trait]
@@ -35,6 +37,10 @@ impl LedgerView for LedgerClient {
 
     async fn users(&self, after: i64) -> anyhow::Result<Vec<i64>> {
         Ok(LedgerClient::users(self, after).await?.users)
+    }
+
+    async fn closed_users(&self, after: i64) -> anyhow::Result<Vec<i64>> {
+        Ok(LedgerClient::closed_users(self, after).await?.users)
     }
 }
 
@@ -70,10 +76,31 @@ pub async fn verify(
     if let Err(foreign) = judge(&own, &there, true) {
         return Ok(Some(Some(foreign.to_string())));
     }
+    if let Some(id) = first_undeleted(&store, ledger).await? {
+        return Ok(Some(Some(format!(
+            "user {id} was deleted, as the ledger knows, and is in the users' database as before; the user service deletes them \
+             again when it starts"
+        ))));
+    }
     let (lost, _) = lost(&store, ledger, own.lost_up_to).await?;
     Ok(Some(lost.first().map(|id| {
         format!("user {id} has a wallet, and is not in the users' database")
     })))
+}
+
+/// Somebody whose wallets are closed because they were deleted, and who is here all the same.
+async fn first_undeleted(store: &Store, ledger: &dyn LedgerView) -> anyhow::Result<Option<i64>> {
+    let mut after = 0;
+    loop {
+        let page = ledger.closed_users(after).await?;
+        let Some(last) = page.last().copied() else {
+            return Ok(None);
+        };
+        after = last;
+        if let Some(id) = store.living(&page).await?.first() {
+            return Ok(Some(*id));
+        }
+    }
 }
 
 /// The first users above `after` that the ledger knows and who are not here, and how many there are.
@@ -104,9 +131,7 @@ pub async fn adopt(
     yes: bool,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<bool> {
-    let store = open(config)
-        .await?
-        .context("the users' database does not answer, or is not migrated")?;
+    let store = Store::new(Database::open_migrated(config, STEPS).await?);
     let own = store.own().await?;
     let there = ledger.standing(own.position.seq).await?;
     let Err(foreign) = judge(&own, &there, false) else {
@@ -151,6 +176,7 @@ pub async fn adopt(
     let lost_up_to = known.max(own.lost_up_to);
     store.raise_ids_above(lost_up_to).await?;
     store.bind(&position, lost_up_to).await?;
+    store.tell_deletions_again().await?;
     writeln!(out, "    Done.")?;
     Ok(true)
 }

@@ -7,8 +7,9 @@
 //! wallet. What must hold: an id that the ledger knows is never given again, and nothing is made anew (demo users, an
 //! administrator) before the database is known to belong.
 //!
-//! The ledger may be away when the service starts, and may itself wait for this service's keys: after a while the service is ready
-//! without it. Then people who are there can log in, and nobody can register.
+//! A service that has not been told since it started where it belongs lets nobody in: a token that it gave could open the wallets of
+//! somebody else. The ledger may itself wait for this service's keys, which only a ready service is asked for: after a while the service
+//! is ready without it, and gives out nothing else.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use prometheus::IntGauge;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::deletions::Deletions;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -118,8 +120,11 @@ enum State {
 pub(crate) struct Belonging {
     store: Store,
     ledger: LedgerClient,
+    deletions: Deletions,
     demo_data: bool,
     state: watch::Sender<State>,
+    /// Where the ledger was when the users were last seen with it. A database that is further back has been put in its place since.
+    seen: AtomicI64,
     /// The highest id that the ledger knew when it was last asked: every new one is larger.
     known: AtomicI64,
     /// The highest id that was given.
@@ -129,8 +134,7 @@ pub(crate) struct Belonging {
 
 impl Belonging {
     pub(crate) fn new(
-        store: Store,
-        ledger: LedgerClient,
+        deletions: Deletions,
         demo_data: bool,
         metrics: &Metrics,
     ) -> anyhow::Result<Belonging> {
@@ -140,10 +144,12 @@ impl Belonging {
         )?;
         metrics.register(mismatch.clone())?;
         Ok(Belonging {
-            store,
-            ledger,
+            store: deletions.store.clone(),
+            ledger: deletions.ledger.clone(),
+            deletions,
             demo_data,
             state: watch::Sender::new(State::Unasked),
+            seen: AtomicI64::new(i64::MAX),
             known: AtomicI64::new(0),
             given: AtomicI64::new(0),
             mismatch,
@@ -178,9 +184,16 @@ impl Belonging {
             ledger: Some(there.ledger),
             mark: there.mark,
         };
-        if position != own.position {
-            self.store.bind(&position, own.lost_up_to).await?;
+        if own.position.seq < self.seen.load(Ordering::SeqCst) {
+            match self.deletions.repeat().await {
+                Err(Error::LedgerAway(why)) => return Err(self.not_reached(why)),
+                result => result?,
+            }
         }
+        if position != own.position {
+            self.store.advance(&position).await?;
+        }
+        self.seen.store(position.seq, Ordering::SeqCst);
         if own.highest <= there.highest_told {
             return Ok(there.highest_told);
         }
@@ -215,6 +228,7 @@ impl Belonging {
     }
 
     fn refuse(&self, foreign: Foreign) {
+        self.seen.store(i64::MAX, Ordering::SeqCst);
         let before = self.state.send_replace(State::Foreign(foreign, None));
         self.mismatch.set(1);
         if !matches!(before, State::Foreign(before, _) if before == foreign) {
@@ -222,15 +236,12 @@ impl Belonging {
         }
     }
 
-    /// The ledger, too, waits for this service: where it has not answered for a while, what it said before is not held against it.
+    /// Takes note of since when. What the ledger said before holds until it says otherwise.
     fn not_reached(&self, why: String) -> Error {
         self.state.send_modify(|state| {
             *state = match *state {
                 State::Unasked => State::Unreached(Instant::now()),
                 State::Foreign(foreign, None) => State::Foreign(foreign, Some(Instant::now())),
-                State::Foreign(_, Some(since)) if since.elapsed() >= READY_WITHOUT_AFTER => {
-                    State::Unreached(since)
-                }
                 as_it_is => as_it_is,
             };
         });
@@ -282,7 +293,7 @@ impl Belonging {
     }
 
     /// Returns whether a request may be served; while the first answer is on its way it waits.
-    pub(crate) async fn admit(&self, is_registration: bool) -> Result<(), ApiError> {
+    pub(crate) async fn admit(&self) -> Result<(), ApiError> {
         let mut state = self.state.subscribe();
         let settled = state.wait_for(|state| match state {
             State::Unasked => false,
@@ -294,9 +305,8 @@ impl Belonging {
         let state = *self.state.borrow();
         match state {
             State::Belongs => Ok(()),
-            State::Unreached(_) if !is_registration => Ok(()),
             State::Unreached(_) => Err(ApiError::unavailable(
-                "The ledger cannot be asked now which users it knows; nobody can register until it answers",
+                "The ledger cannot be asked now whether these are its users; nobody is let in until it answers",
             )),
             State::Unasked => Err(ApiError::unavailable("The service is starting")),
             State::Foreign(..) => Err(ApiError::new(
@@ -316,7 +326,9 @@ impl Belonging {
             State::Unreached(since) if since.elapsed() < READY_WITHOUT_AFTER => {
                 Err("the wallet service was not reached yet".to_owned())
             }
+            // The ledger may be waiting for the keys, also the right one that is to take this one's place.
             State::Unreached(_) => Ok(()),
+            State::Foreign(_, Some(since)) if since.elapsed() >= READY_WITHOUT_AFTER => Ok(()),
             State::Foreign(foreign, _) => Err(foreign.to_string()),
         }
     }

@@ -153,6 +153,8 @@ impl Closures {
         match self.ledger.submit(order).await {
             Ok(
                 Outcome::Accepted { .. }
+                // The key is of this user's closure alone. It was asked for by somebody else, before this database was restored.
+                | Outcome::KeyReused
                 | Outcome::Refused {
                     reason: Refusal::UserClosed,
                 },

@@ -11,6 +11,7 @@ mod adopt;
 mod belonging;
 mod closures;
 mod config;
+mod deletions;
 mod domain;
 mod error;
 mod passwords;
@@ -103,12 +104,14 @@ async fn router(
         entropy,
         metrics,
     )?);
-    let belonging = Arc::new(belonging::Belonging::new(
-        store.clone(),
-        ledger.clone(),
-        config.demo_data,
-        metrics,
-    )?);
+    let demo_data = config.demo_data;
+    let deletions = deletions::Deletions {
+        store: store.clone(),
+        ledger: ledger.clone(),
+        sessions: sessions.clone(),
+        clock: clock.clone(),
+    };
+    let belonging = Arc::new(belonging::Belonging::new(deletions, demo_data, metrics)?);
     let asked = belonging.clone();
     scaffold.require(Check::Ledger, move || asked.check());
     let users = users::Users {

@@ -36,9 +36,12 @@ async fn ledger_without_orders() -> TestServer {
         "ledger": ledger_api::Uuid::from_u128(1), "head": 0, "highest_user": 0, "highest_told": 0, "is_demo": false,
     });
     let standing = axum::routing::get(async move || axum::Json(standing));
+    let nobody = axum::routing::get(async || axum::Json(json!({"users": []})));
     let service = Service {
         name: "wallet-service",
-        router: axum::Router::new().route("/internal/ledger", standing),
+        router: axum::Router::new()
+            .route("/internal/ledger", standing)
+            .route("/internal/ledger/users/closed", nobody),
         own_health: false,
         health: Health::new("wallet-service", Clock::system()),
         metrics: Metrics::new().unwrap(),

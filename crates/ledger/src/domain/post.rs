@@ -103,12 +103,7 @@ impl Draft<'_> {
         if credit.user_id.is_some() && !is_wallet_balance(credit.balance) {
             return Err(Refusal::BalanceLimit);
         }
-        let number = if kind.numbered {
-            let next = self.batch.head.numbers.checked_add(1);
-            Some(next.ok_or(Refusal::LedgerLimit)?)
-        } else {
-            None
-        };
+        let number = self.next_number(kind)?;
         self.batch.head.numbers = number.unwrap_or(self.batch.head.numbers);
         let at = self.batch.head.at;
         let expires_at = asked.expires_in.map(|seconds| expiry(at, seconds));
@@ -149,6 +144,15 @@ impl Draft<'_> {
             });
         }
         Ok(())
+    }
+
+    /// The number of its own that a posting of this kind has.
+    fn next_number(&self, kind: &Kind) -> Result<Option<i64>, Refusal> {
+        if !kind.numbered {
+            return Ok(None);
+        }
+        let next = self.batch.head.numbers.checked_add(1);
+        next.map(Some).ok_or(Refusal::LedgerLimit)
     }
 
     /// The kind of a posting, where the table allows what is asked.

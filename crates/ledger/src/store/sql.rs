@@ -64,6 +64,8 @@ const USERS: &str = "
         union
         select user_id from (select user_id from closed_users where user_id > $1 order by user_id limit $2) closed
     ) known order by user_id limit $2";
+const CLOSED_USERS: &str =
+    "select user_id from closed_users where user_id > $1 order by user_id limit $2";
 
 /// The ledger's storage in either database.
 #[derive(Clone)]
@@ -161,6 +163,17 @@ impl LedgerStore for SqlStore {
     async fn users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
         let users = on_read!(&self.database, pool => {
             sqlx::query_scalar(USERS)
+                .bind(after)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(users)
+    }
+
+    async fn closed_users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+        let users = on_read!(&self.database, pool => {
+            sqlx::query_scalar(CLOSED_USERS)
                 .bind(after)
                 .bind(limit)
                 .fetch_all(pool)

@@ -129,6 +129,10 @@ impl LedgerStore for Faulty {
         self.inner.users(after, limit).await
     }
 
+    async fn closed_users(&self, after: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+        self.inner.closed_users(after, limit).await
+    }
+
     async fn accounts(&self, ids: &[i64]) -> Result<Vec<Account>, StoreError> {
         self.inner.accounts(ids).await
     }

@@ -8,6 +8,7 @@ mod faults;
 mod input;
 mod pay;
 mod reads;
+mod rebuild;
 mod support;
 mod tokens;
 mod transfer;

@@ -2,6 +2,7 @@
 
 use clock::Entropy;
 use serde_json::{Value, json};
+use store::DatabaseConfig;
 use test_bank::{Bank, Customer, ready};
 use testing::{Answer, TestClient, TestDatabase, TestServer, every_database};
 
@@ -33,6 +34,11 @@ impl World {
             _server: server,
             database,
         }
+    }
+
+    /// The service's own database.
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        self.database.config("payment")
     }
 
     /// One more process on the same database.

@@ -59,15 +59,10 @@ async fn a_model_that_is_built_anew_is_the_same() {
             world.send(&ani, &budi, 2).await;
         }
         let before = snapshot(&world, &ani, &budi).await;
-        // As somebody does who wants the model built again.
-        world
-            .execute(&[
-                "update feed_position set seq = 0",
-                "delete from history",
-                "delete from totals",
-                "delete from wallets",
-            ])
-            .await;
+        let (config, mut said) = (world.config(), Vec::new());
+        transaction::rebuild(&config, &wallet_api::KINDS, true, &mut said)
+            .await
+            .unwrap();
         assert_eq!(snapshot(&world, &ani, &budi).await, before);
         let newest = &world.transactions(&ani).await;
         assert_eq!(

@@ -10,6 +10,7 @@ mod input;
 mod kept;
 mod kinds;
 mod past;
+mod rebuild;
 mod receipts;
 mod record;
 mod stats;

@@ -47,6 +47,11 @@ impl World {
         }
     }
 
+    /// The service's own database.
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        self.database.config("transaction")
+    }
+
     /// One more process on the same database.
     pub(crate) async fn another(&self) -> (TestServer, TestClient) {
         instance(&self.bank, self.database.config("transaction"), self.kinds).await

@@ -44,6 +44,34 @@ impl Store {
         })
     }
 
+    /// The same for a ledger that has gone on. Another replica may have seen it further on already.
+    pub(crate) async fn advance(&self, position: &Position) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            sqlx::query("update ledger set ledger = $1, seq = $2, mark = $3 where one = 1 and seq <= $2")
+                .bind(position.ledger)
+                .bind(position.seq)
+                .bind(&position.mark)
+                .execute(&mut *tx)
+                .await
+                .map(|_| ())
+                .map_err(Error::from)
+        })
+    }
+
+    /// Puts every deletion into the outbox again, for a ledger that may not have heard of some. Whom it knows as closed stays so.
+    pub(crate) async fn tell_deletions_again(&self) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            sqlx::query(
+                "insert into closures (user_id, requested_at)
+                 select id, deleted_at from users where deleted_at is not null on conflict do nothing",
+            )
+            .execute(&mut *tx)
+            .await
+            .map(|_| ())
+            .map_err(Error::from)
+        })
+    }
+
     /// Sees to it that every id from now on is larger than `known`. Nothing is written where that is so.
     pub(crate) async fn raise_ids_above(&self, known: i64) -> Result<(), Error> {
         match &self.database {
@@ -70,6 +98,28 @@ impl Store {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Which of these ids are of people who are here, and not deleted.
+    pub(crate) async fn living(&self, ids: &[i64]) -> Result<Vec<i64>, Error> {
+        let living = on_read!(
+            &self.database,
+            postgres pool => {
+                sqlx::query_scalar("select id from users where id = any($1) and deleted_at is null order by id")
+                    .bind(ids)
+                    .fetch_all(pool)
+                    .await
+            },
+            sqlite pool => {
+                sqlx::query_scalar(
+                    "select id from users where id in (select value from json_each($1)) and deleted_at is null order by id",
+                )
+                .bind(serde_json::json!(ids).to_string())
+                .fetch_all(pool)
+                .await
+            }
+        )?;
+        Ok(living)
     }
 
     /// Which of these ids nobody here has ever had.

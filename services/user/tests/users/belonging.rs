@@ -113,6 +113,72 @@ async fn a_ledger_that_is_another_one_lets_nobody_in_and_asks_for_no_closure() {
 }
 
 #[tokio::test]
+async fn who_was_deleted_stays_deleted_when_an_older_database_is_put_back() {
+    for (_database, users) in every_service().await {
+        users.ledger.standing.lock().unwrap().head = 5;
+        let ani = users.person("Ani").await;
+        let database = Database::open(&users.config.database).await.unwrap();
+        wait_until("the ledger was seen", async || {
+            let seq: i64 = on_read!(&database, pool => {
+                sqlx::query_scalar("select seq from ledger").fetch_one(pool).await
+            })
+            .unwrap();
+            seq == 5
+        })
+        .await;
+        let keep =
+            "create table kept as select id, name, email, email_key, password_hash from users";
+        testing::execute(&database, keep).await.unwrap();
+        let path = format!("/users/{}", ani.id);
+        ani.client.delete(&path).await.expect(200);
+        wait_until("the ledger has closed her wallets", async || {
+            !users.ledger.closed().is_empty()
+        })
+        .await;
+        for sql in [
+            "update users set deleted_at = null,
+             name = (select name from kept where kept.id = users.id),
+             email = (select email from kept where kept.id = users.id),
+             email_key = (select email_key from kept where kept.id = users.id),
+             password_hash = (select password_hash from kept where kept.id = users.id)",
+            "delete from revocations",
+            "delete from closures",
+            "update ledger set seq = 4",
+        ] {
+            testing::execute(&database, sql).await.unwrap();
+        }
+        // A service that starts lets her in at no time.
+        let again = users.another(|_| {}).await;
+        let login = json!({"email": ani.email, "password": PASSWORD});
+        let refused = again.client.post("/auth/login", login.clone()).await;
+        refused.expect_error(401, "Invalid credentials");
+        let token = again.client.with_token(&ani.token);
+        token.get("/users").await.expect(401);
+        assert!(again.person("Budi").await.id > ani.id);
+        again.person("Ani").await;
+    }
+}
+
+#[tokio::test]
+async fn an_older_database_under_a_running_service_is_noticed_and_deletions_are_done_again() {
+    for (_database, users) in every_service().await {
+        users.ledger.standing.lock().unwrap().head = 5;
+        let (ani, budi) = (users.person("Ani").await, users.person("Budi").await);
+        users.ledger.close("of before", ani.id);
+        let login = json!({"email": ani.email, "password": PASSWORD});
+        let database = Database::open(&users.config.database).await.unwrap();
+        // As a database is that knows an earlier ledger.
+        wait_until("she is deleted", async || {
+            let older = "update ledger set seq = 4";
+            testing::execute(&database, older).await.unwrap();
+            users.client.post("/auth/login", login.clone()).await.status == 401
+        })
+        .await;
+        users.log_in(&budi.email, PASSWORD).await;
+    }
+}
+
+#[tokio::test]
 async fn the_ledger_hears_of_everybody_and_no_id_that_it_knows_is_given_again() {
     for (_database, users) in every_service().await {
         let ani = users.person("Ani").await;
@@ -134,7 +200,7 @@ async fn the_ledger_hears_of_everybody_and_no_id_that_it_knows_is_given_again() 
 }
 
 #[tokio::test]
-async fn nobody_registers_before_the_ledger_was_reached_and_who_is_there_logs_in() {
+async fn nobody_is_let_in_before_the_ledger_was_reached() {
     for database in every_database().await {
         let users = TestUsers::start(&database, |_| {}).await;
         users.person("Ani").await;
@@ -143,21 +209,39 @@ async fn nobody_registers_before_the_ledger_was_reached_and_who_is_there_logs_in
             .another(|config| config.wallet_service_url = away.url.clone())
             .await;
         let body = registration("Budi", "budi@example.com");
-        let refused = again.client.post("/auth/register", body.clone()).await;
-        let error = refused.expect_error(503, "Service unavailable");
-        assert_eq!(error["code"], "unavailable", "{error}");
-        again.log_in("ani@example.com", PASSWORD).await;
-        // The wallet service may be waiting for this one: it is ready without it after a while.
+        let login = json!({"email": "ani@example.com", "password": PASSWORD});
+        for (path, body) in [("/auth/register", &body), ("/auth/login", &login)] {
+            let refused = again.client.post(path, body.clone()).await;
+            let error = refused.expect_error(503, "Service unavailable");
+            assert_eq!(error["code"], "unavailable", "{error}");
+        }
+        // The wallet service may be waiting for this one's keys: it is ready without it after a while.
         again.is_ready().await;
+        again.client.get("/.well-known/jwks.json").await.expect(200);
+        let refused = again.client.post("/auth/login", login.clone()).await;
+        refused.expect_error(503, "Service unavailable");
         away.come_back();
-        wait_until("people can register", async || {
-            again
-                .client
-                .post("/auth/register", body.clone())
-                .await
-                .status
-                != 503
+        wait_until("people can log in", async || {
+            let answer = again.client.post("/auth/login", login.clone()).await;
+            answer.status == 200
         })
         .await;
+        again.client.post("/auth/register", body).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_ledger_that_goes_away_has_not_become_the_right_one() {
+    for (_database, users) in every_service().await {
+        let ani = users.person("Ani").await;
+        users.ledger.standing.lock().unwrap().ledger = Uuid::from_u128(2);
+        users.says("another ledger").await;
+        users.ledger.go_away().await;
+        // The right one may wait for the keys before it answers.
+        users.is_ready().await;
+        let login = json!({"email": ani.email, "password": PASSWORD});
+        let refused = users.client.post("/auth/login", login).await;
+        let error = refused.expect_error(503, "Service unavailable");
+        assert_eq!(error["code"], "ledger_mismatch", "{error}");
     }
 }

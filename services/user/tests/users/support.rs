@@ -1,17 +1,19 @@
 //! User services on ports of their own, and a ledger that only takes notes.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth::{ServiceIdentity, ServiceKeyConfig, ServiceKeys};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use clock::{Clock, Entropy, Timestamp};
 use http_server::{Health, Metrics, Service, Workers};
 use ledger_api::{
-    Actor, Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UsersTold,
+    Actor, Entry, Event, Operation, OrdersRequest, OrdersResponse, Outcome, Standing, UserIds,
+    UsersQuery, UsersTold,
 };
 use serde_json::{Value, json};
 use testing::{SECRET, TestClient, TestDatabase, TestServer, every_database};
@@ -166,6 +168,8 @@ pub(crate) struct FakeLedger {
     closed: Arc<Mutex<Vec<(String, i64, Actor)>>>,
     /// What it says of itself.
     pub(crate) standing: Arc<Mutex<Standing>>,
+    /// Who has a wallet there, in order.
+    pub(crate) known: Arc<Mutex<Vec<i64>>>,
     /// Whether it takes no orders.
     is_deaf: Arc<Mutex<bool>>,
     reserved: Arc<Mutex<Option<TcpSocket>>>,
@@ -204,6 +208,7 @@ impl FakeLedger {
                 highest_told: 0,
                 is_demo: false,
             })),
+            known: Arc::default(),
             is_deaf: Arc::default(),
             reserved: Arc::default(),
             running: Arc::default(),
@@ -228,9 +233,23 @@ impl FakeLedger {
         self.serve(socket.listen(64).unwrap());
     }
 
+    /// Answers nobody any more.
+    pub(crate) async fn go_away(&self) {
+        let running = self.running.lock().unwrap().take().unwrap();
+        running.stop().await;
+    }
+
     /// The key of each order, the user that it closed, and who asked.
     pub(crate) fn closed(&self) -> Vec<(String, i64, Actor)> {
         self.closed.lock().unwrap().clone()
+    }
+
+    /// Closes a user, as an earlier user service had it do.
+    pub(crate) fn close(&self, key: &str, user_id: i64) {
+        self.closed
+            .lock()
+            .unwrap()
+            .push((key.to_owned(), user_id, Actor::User(user_id)));
     }
 
     fn serve(&self, listener: TcpListener) {
@@ -240,7 +259,8 @@ impl FakeLedger {
             router: axum::Router::new()
                 .route("/internal/orders", post(take_note))
                 .route("/internal/ledger", get(standing))
-                .route("/internal/ledger/users", post(note_users))
+                .route("/internal/ledger/users", get(known_users).post(note_users))
+                .route("/internal/ledger/users/closed", get(closed_users))
                 .with_state(self.clone()),
             own_health: false,
             health: Health::new("wallet-service", clock),
@@ -253,6 +273,28 @@ impl FakeLedger {
 
 async fn standing(State(ledger): State<FakeLedger>) -> Json<Standing> {
     Json(ledger.standing.lock().unwrap().clone())
+}
+
+async fn known_users(
+    State(ledger): State<FakeLedger>,
+    Query(query): Query<UsersQuery>,
+) -> Json<UserIds> {
+    let known = ledger.known.lock().unwrap().clone().into_iter();
+    Json(UserIds {
+        users: known.filter(|user_id| *user_id > query.after).collect(),
+    })
+}
+
+async fn closed_users(
+    State(ledger): State<FakeLedger>,
+    Query(query): Query<UsersQuery>,
+) -> Json<UserIds> {
+    let closed = ledger.closed.lock().unwrap();
+    let users = closed.iter().map(|(_, user_id, _)| *user_id);
+    let users: BTreeSet<i64> = users.filter(|user_id| *user_id > query.after).collect();
+    Json(UserIds {
+        users: users.into_iter().collect(),
+    })
 }
 
 async fn note_users(

@@ -28,6 +28,7 @@ pub(super) fn router() -> Router<Wallets> {
         .route("/internal/log", get(log))
         .route("/internal/ledger", get(standing_at))
         .route("/internal/ledger/users", get(users).post(note_users))
+        .route("/internal/ledger/users/closed", get(closed_users))
         .route("/internal/receipts/{entry}", get(receipt))
 }
 
@@ -146,6 +147,20 @@ async fn users(
     let users = wallets
         .store
         .users(query.after, USERS_PAGE_MAX)
+        .await
+        .map_err(unreadable)?;
+    Ok(Json(UserIds { users }))
+}
+
+/// Users whose wallets are closed, because they were deleted.
+async fn closed_users(
+    State(wallets): State<Wallets>,
+    _service: ServiceCaller,
+    Query(query): Query<UsersQuery>,
+) -> Result<Json<UserIds>, ApiError> {
+    let users = wallets
+        .store
+        .closed_users(query.after, USERS_PAGE_MAX)
         .await
         .map_err(unreadable)?;
     Ok(Json(UserIds { users }))
