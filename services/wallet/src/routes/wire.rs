@@ -128,7 +128,7 @@ pub(super) struct MovedBody {
 pub(super) struct OpenRequest {
     /// A code of ISO 4217, `IDR` unless given.
     #[serde(default)]
-    #[schema(value_type = String, required = false, pattern = "^[A-Za-z]{3}$", example = "IDR")]
+    #[schema(value_type = String, required = false, pattern = "^[A-Za-z]{3}$", example = "USD")]
     currency: Field<String>,
 }
 
