@@ -656,7 +656,7 @@ export interface components {
         OpenRequest: {
             /**
              * @description A code of ISO 4217, `IDR` unless given.
-             * @example IDR
+             * @example USD
              */
             currency?: string;
         };
