@@ -3,7 +3,7 @@
     File {
         name: "index.html",
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"d26b0425cd809691\"",
+        etag: "W/\"127d5f5385f77d6a\"",
         plain: include_bytes!("index.html"),
         brotli: Some(include_bytes!("index.html.br")),
         gzip: Some(include_bytes!("index.html.gz")),
@@ -11,7 +11,7 @@
     File {
         name: "nested.html",
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"4aa564da6ecf8928\"",
+        etag: "W/\"f922ac864247ecdb\"",
         plain: include_bytes!("nested.html"),
         brotli: Some(include_bytes!("nested.html.br")),
         gzip: Some(include_bytes!("nested.html.gz")),
@@ -41,12 +41,12 @@
         gzip: Some(include_bytes!("assets/id-DjT5tl8m.js.gz")),
     },
     File {
-        name: "assets/index-C_FYFHpI.js",
+        name: "assets/index-BkFpsMDk.js",
         content_type: "text/javascript; charset=utf-8",
-        etag: "W/\"24bc1c96e26505ad\"",
-        plain: include_bytes!("assets/index-C_FYFHpI.js"),
-        brotli: Some(include_bytes!("assets/index-C_FYFHpI.js.br")),
-        gzip: Some(include_bytes!("assets/index-C_FYFHpI.js.gz")),
+        etag: "W/\"b876e3a1ef682a54\"",
+        plain: include_bytes!("assets/index-BkFpsMDk.js"),
+        brotli: Some(include_bytes!("assets/index-BkFpsMDk.js.br")),
+        gzip: Some(include_bytes!("assets/index-BkFpsMDk.js.gz")),
     },
     File {
         name: "assets/index-D0Tx0aYJ.css",

@@ -7,3 +7,8 @@ export const base = pathAbove(import.meta.url);
 export function pathAbove(script: string): string {
   return new URL("../", script).pathname;
 }
+
+/** Has the page's links say their whole addresses: a relative one would mean another file as soon as the router changes the path. */
+export function fixLinks(page: Document): void {
+  for (const link of page.querySelectorAll<HTMLLinkElement>("link[href]")) link.href = link.href;
+}

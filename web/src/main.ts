@@ -3,6 +3,7 @@ import { createApp } from "vue";
 import "./style.css";
 import App from "./App.vue";
 import { Failure } from "./api/client";
+import { fixLinks } from "./base";
 import { i18n, preferred, use } from "./i18n";
 import { apply } from "./look";
 import { router } from "./router";
@@ -20,6 +21,7 @@ const queries = new QueryClient({
   },
 });
 
+fixLinks(document);
 apply();
 await use(preferred());
 createApp(App).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries }).mount("#app");
