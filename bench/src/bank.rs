@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth::{Claims, Role, ServiceKeyConfig, SigningKeys, UserId};
 use clock::{Clock, Entropy};
 use local::{Bank, Config, Home};
-use store::{Database, on_read, sqlx};
+use store::{Database, in_transaction, on_read, sqlx};
 
 use crate::closed_loop::Progress;
 use crate::http::Connection;
@@ -44,6 +44,7 @@ impl Bench {
         drop(ledger);
         workers.finish(Duration::from_secs(5)).await;
         report::say("starting the five services");
+        prepare_others(&Home::new(&config), accounts).await?;
         let followers = Followers::open(&Home::new(&config)).await?;
         let bank = Bank::start(config, Clock::system(), Entropy::system()).await?;
         followers.wait_until_current().await?;
@@ -121,6 +122,25 @@ impl Bench {
         self.bank.stop().await;
         Ok(())
     }
+}
+
+/// The other databases beside a ledger that was filled without them: empty followers, and users of whom it is said, as after a restore,
+/// that they are lost.
+async fn prepare_others(home: &Home, users: i64) -> anyhow::Result<()> {
+    transaction::migrate(&home.database("transaction")).await?;
+    payment::migrate(&home.database("payment")).await?;
+    let config = home.database("user");
+    user::migrate(&config).await?;
+    let database = Database::open(&config).await?;
+    let given_up: sqlx::Result<()> = in_transaction!(&database, tx => {
+        sqlx::query("update ledger set lost_up_to = $1")
+            .bind(users)
+            .execute(&mut *tx)
+            .await
+            .map(drop)
+    });
+    database.close().await;
+    Ok(given_up?)
 }
 
 /// The services that follow the ledger's log.
