@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_server::{IdempotencyKey, Json, PathId, Replayed};
 use ledger_api::{
-    Actor, Event, Operation, Order, Outcome, Service, Uuid, WalletStatus, idempotency_key,
+    Actor, Event, Leg, Operation, Order, Outcome, Posting, Service, Uuid, WalletStatus,
+    idempotency_key,
 };
 
 use super::Wallets;
@@ -166,18 +167,7 @@ pub(super) async fn top_up(
     let key = wallets.key(user_id, "POST /wallets/{id}/topup", key);
     let operation = wallet_api::top_up(wallet_id, user_id, amount);
     let done = wallets.submit(key, operation).await?;
-    let posting = done.event.as_posting().ok_or_else(ApiError::internal)?;
-    let body = MovedBody {
-        message: "Top up successful",
-        wallet: Wallet::new(
-            wallet_id,
-            user_id,
-            posting.credit.balance,
-            posting.currency,
-            WalletStatus::Active,
-        ),
-    };
-    Ok((StatusCode::OK, done.replayed, Json(body)).into_response())
+    done.moved("Top up successful", |posting| posting.credit)
 }
 
 /// Takes money out of a wallet on behalf of a service (services only)
@@ -214,19 +204,7 @@ pub(super) async fn deduct(
     );
     let operation = wallet_api::withdraw(wallet_id, Actor::Service(by), amount, None);
     let done = wallets.submit(key, operation).await?;
-    let posting = done.event.as_posting().ok_or_else(ApiError::internal)?;
-    let user_id = posting.debit.user_id.unwrap_or_default();
-    let body = MovedBody {
-        message: "Deduction successful",
-        wallet: Wallet::new(
-            wallet_id,
-            user_id,
-            posting.debit.balance,
-            posting.currency,
-            WalletStatus::Active,
-        ),
-    };
-    Ok((StatusCode::OK, done.replayed, Json(body)).into_response())
+    done.moved("Deduction successful", |posting| posting.debit)
 }
 
 /// Freezes a wallet, or makes it active again
@@ -276,6 +254,23 @@ pub(super) async fn set_status(
 struct Done {
     event: Event,
     replayed: Replayed,
+}
+
+impl Done {
+    /// The answer about the wallet on one side of a posting, as it stood after it. Money only moves in an active wallet.
+    fn moved(self, message: &'static str, side: fn(&Posting) -> Leg) -> Result<Response, ApiError> {
+        let posting = self.event.as_posting().ok_or_else(ApiError::internal)?;
+        let leg = side(posting);
+        let wallet = Wallet::new(
+            leg.account,
+            leg.user_id.unwrap_or_default(),
+            leg.balance,
+            posting.currency,
+            WalletStatus::Active,
+        );
+        let body = Json(MovedBody { message, wallet });
+        Ok((StatusCode::OK, self.replayed, body).into_response())
+    }
 }
 
 /// The ledger's key of an order.
