@@ -18,6 +18,7 @@ mod line;
 mod metrics;
 mod own_command;
 mod paths;
+mod peer;
 mod program;
 mod replayed;
 mod serve;
@@ -31,6 +32,7 @@ pub use input::{Field, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, Page, PathId};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use metrics::Metrics;
 pub use own_command::OwnCommand;
+pub use peer::Peer;
 pub use program::{
     Cli, ListenConfig, NothingToMigrate, Program, VERSION, read_or_say_why_not, say_why_not,
 };

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::front::Front;
 use crate::line::{Line, Progress};
-use crate::{Health, Metrics, layers};
+use crate::{Health, Metrics, Peer, layers};
 
 /// The time that a client that had sent half of a request's headers when the server was told to stop may go on with them. Nobody knows yet
 /// what it asks for, so nothing is lost with it; a request whose headers are there is finished.
@@ -227,7 +227,7 @@ impl Server {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _)) => self.serve_connection(stream, place),
+                Ok((stream, peer)) => self.serve_connection(stream, Peer::of(peer), place),
                 Err(error) => {
                     if told.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_EVERY) {
                         told = Some(Instant::now());
@@ -243,13 +243,14 @@ impl Server {
         }
     }
 
-    fn serve_connection(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+    fn serve_connection(&self, stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) {
         // Without it small answers wait for the client's acknowledgement; it fails only on a dead socket.
         let _ = stream.set_nodelay(true);
         let (open, progress) = (Arc::new(AtomicUsize::new(0)), Progress::default());
         let line = Line::new(stream, progress.clone(), self.for_every_origin);
         let (front, requests) = (self.front.clone(), open.clone());
-        let answer = service_fn(move |request: Request<Incoming>| {
+        let answer = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let counted = OpenRequest::count(&requests);
             progress.has_request();
             let (answer, progress) = (front.clone().answer(request), progress.clone());

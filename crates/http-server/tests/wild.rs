@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use clock::Clock;
-use http_server::{Health, HttpConfig, Json, Metrics, Service, Workers};
+use http_server::{Health, HttpConfig, Json, Metrics, Peer, Service, Workers};
 use serde_json::{Map, Value};
 use testing::{TestServer, wait_until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -42,6 +42,10 @@ async fn world(change: impl FnOnce(&mut HttpConfig)) -> World {
     let router = Router::new()
         .route("/here", get(async || "here").put(async || "put"))
         .route("/slow", post(slow))
+        .route(
+            "/peer",
+            get(async |Extension(Peer(peer)): Extension<Peer>| peer.to_string()),
+        )
         .route("/json", post(async |_: Json<Map<String, Value>>| "read"))
         .route("/refused", post(async || (StatusCode::UNAUTHORIZED, "no")))
         .route("/panics", get(async || -> &str { panic!("inside") }))
@@ -427,4 +431,16 @@ async fn a_list_of_origins_is_kept() {
             assert!(answer.header("vary").unwrap().contains("origin"));
         }
     }
+}
+
+#[tokio::test]
+async fn a_handler_knows_who_holds_the_connection() {
+    let world = world(|_| {}).await;
+    let mut stream = connect(world.server.address).await;
+    let own = stream.local_addr().unwrap().to_string();
+    // Whatever a client says about addresses is only text.
+    let named = "x-forwarded-for: 192.0.2.1\r\nforwarded: for=192.0.2.1\r\n";
+    let request = ask("GET", "/peer", named);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(rest(&mut stream).await.body, own);
 }
