@@ -3,7 +3,7 @@
     File {
         name: "index.html",
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"127d5f5385f77d6a\"",
+        etag: "W/\"a09b984381b99907\"",
         plain: include_bytes!("index.html"),
         brotli: Some(include_bytes!("index.html.br")),
         gzip: Some(include_bytes!("index.html.gz")),
@@ -11,7 +11,7 @@
     File {
         name: "nested.html",
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"f922ac864247ecdb\"",
+        etag: "W/\"13c10e37b6083dc8\"",
         plain: include_bytes!("nested.html"),
         brotli: Some(include_bytes!("nested.html.br")),
         gzip: Some(include_bytes!("nested.html.gz")),
@@ -41,19 +41,19 @@
         gzip: Some(include_bytes!("assets/id-DjT5tl8m.js.gz")),
     },
     File {
-        name: "assets/index-BkFpsMDk.js",
-        content_type: "text/javascript; charset=utf-8",
-        etag: "W/\"b876e3a1ef682a54\"",
-        plain: include_bytes!("assets/index-BkFpsMDk.js"),
-        brotli: Some(include_bytes!("assets/index-BkFpsMDk.js.br")),
-        gzip: Some(include_bytes!("assets/index-BkFpsMDk.js.gz")),
-    },
-    File {
         name: "assets/index-D0Tx0aYJ.css",
         content_type: "text/css; charset=utf-8",
         etag: "W/\"ddb3056f41afcff8\"",
         plain: include_bytes!("assets/index-D0Tx0aYJ.css"),
         brotli: Some(include_bytes!("assets/index-D0Tx0aYJ.css.br")),
         gzip: Some(include_bytes!("assets/index-D0Tx0aYJ.css.gz")),
+    },
+    File {
+        name: "assets/index-vQHpWRtB.js",
+        content_type: "text/javascript; charset=utf-8",
+        etag: "W/\"8561b301b3c524c6\"",
+        plain: include_bytes!("assets/index-vQHpWRtB.js"),
+        brotli: Some(include_bytes!("assets/index-vQHpWRtB.js.br")),
+        gzip: Some(include_bytes!("assets/index-vQHpWRtB.js.gz")),
     },
 ]

@@ -69,6 +69,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/wallets/{id}/balance",            Wallet).asked("at", Transaction),
     row(POST,   "/wallets/{id}/topup",              Wallet).with_key(),
     row(PUT,    "/wallets/{id}/status",             Wallet),
+    row(GET,    "/requests/{key}",                  Wallet),
     row(GET,    "/payments",                        Payment),
     row(GET,    "/payments/{id}",                   Payment),
     row(POST,   "/payments/pay",                    Payment).with_key(),

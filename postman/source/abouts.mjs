@@ -17,6 +17,7 @@ const abouts = {
   "POST /wallets/{}/topup": "Puts money from outside into the wallet. With an `Idempotency-Key` a repeat is safe.",
   "POST /wallets/{}/deduct": "Takes money out of a wallet. Services may; a user's token is refused, and the gateway does not route it.",
   "PUT /wallets/{}/status": "Freezes a wallet (`frozen`), or makes it `active` again. For administrators.",
+  "GET /requests/{}": "What became of the caller's own request, by its `Idempotency-Key`. 404 says that it was not carried out up to now.",
   "GET /payments": "The caller's payments, the newest first.",
   "GET /payments/{}": "One of the caller's payments.",
   "POST /payments/pay": "Pays a merchant. With an `Idempotency-Key` a repeat is safe: the money moves once, and the first answer comes again.",

@@ -12,6 +12,7 @@ import {
   pastBalance,
   payment,
   receipt,
+  requests,
   sent,
   session,
   stats,
@@ -171,12 +172,27 @@ const wallets = folder("Wallets", "What a user has.", [
 const payments = folder("Payments", "Money that goes to merchants and to other users.", [
   post("Pay a merchant", "/payments/pay", {
     about: "With an `Idempotency-Key` a repeat is safe: the money moves once, and the first answer comes again.",
-    headers: { "Idempotency-Key": "{{$guid}}" },
+    headers: { "Idempotency-Key": "{{pay_key}}" },
+    before() {
+      pm.environment.set("pay_key", pm.variables.replaceIn("{{$guid}}"));
+    },
     body: toMerchant("Tokopedia", 50_000),
     status: 201,
     shape: paid,
     test() {
       pm.environment.set("payment_id", pm.response.json().payment.id);
+    },
+  }),
+  get("What became of it, by its key", "/requests/{{pay_key}}", {
+    about: "For a client whose answer was lost: tells whether the request was carried out, without sending it again.",
+    status: 200,
+    shape: requests,
+    test() {
+      pm.test("it is the payment", () => {
+        const [request] = pm.response.json().requests;
+        pm.expect(request.call).to.eql("POST /payments/pay");
+        pm.expect(request.payment_id).to.eql(Number(pm.environment.get("payment_id")));
+      });
     },
   }),
   post("Send to another user", "/payments/transfer", {

@@ -127,6 +127,7 @@ const walletService = asService(
     wallets(get, "Show a wallet", "/wallets/{{my_wallet_id}}", { status: 200, shape: object({ wallet }) }),
     wallets(get, "Its balance", "/wallets/{{my_wallet_id}}/balance", { status: 200, shape: balance }),
     wallets(post, "Top up", "/wallets/{{my_wallet_id}}/topup", { headers: onceKey, body: { amount: 50_000 }, status: 200, shape: toppedUp }),
+    wallets(get, "A request that is not there", "/requests/never-sent", { status: 404, error: "Request not found", code: "request_not_found" }),
     wallets(post, "A user may not deduct", "/wallets/{{my_wallet_id}}/deduct", { body: { amount: 1 }, ...refused }),
     wallets(post, "Log in as the administrator", "/auth/login", {
       base: "user_url",

@@ -44,6 +44,10 @@ export const sent = object({
   amount,
 });
 
+export const requests = object({
+  requests: { ...list(object({ call: text, state: word("done"), type: text, currency, entry: id, created_at: time })), minItems: 1 },
+});
+
 export const transaction = object({
   id,
   user_id: id,

@@ -14,6 +14,7 @@ const intent: Intent = {
   currency: "IDR",
   recipient: "Tokopedia",
   confirmedAt: 0,
+  sentAt: null,
   unknownAt: null,
 };
 const done: Done = { createdAt: null, paymentId: 1, balanceAfter: null };
@@ -21,8 +22,8 @@ const lost = new Failure(0, "no_answer", null, null, null);
 const refused = new Failure(400, "insufficient_balance", null, null, null);
 
 /** Answers one after the other; time passes only by waiting. */
-function world(answers: (Done | InstanceType<typeof Failure>)[], from: Intent = intent) {
-  const seen = { keys: [] as string[], stored: [] as Intent[], waits: [] as number[] };
+function world(answers: (Done | InstanceType<typeof Failure>)[], from: Intent = intent, looks: (Done | Error | null)[] = [null]) {
+  const seen = { keys: [] as string[], stored: [] as Intent[], waits: [] as number[], looks: 0 };
   let now = from.unknownAt ?? 0;
   return {
     seen,
@@ -31,6 +32,11 @@ function world(answers: (Done | InstanceType<typeof Failure>)[], from: Intent = 
         seen.keys.push(one.key);
         const answer = answers[Math.min(seen.keys.length, answers.length) - 1]!;
         if (answer instanceof Failure) throw answer;
+        return answer;
+      },
+      look: async () => {
+        const answer = looks[Math.min(++seen.looks, looks.length) - 1]!;
+        if (answer instanceof Error) throw answer;
         return answer;
       },
       store: (one) => seen.stored.push(one),
@@ -56,6 +62,21 @@ it("repeats a lost answer under the same key until there is one, and never calls
   expect(Math.max(...never.seen.waits)).toBe(15_000);
 });
 
+it("looks before it sends again, and sends nothing that is there", async () => {
+  const one = world([lost], intent, [done]);
+  expect(await one.outcome).toEqual({ state: "done", done });
+  expect(one.seen.keys).toHaveLength(1);
+  const reloaded = world([refused], { ...intent, unknownAt: 1_000 }, [lost, lost, done]);
+  expect(await reloaded.outcome).toEqual({ state: "done", done });
+  expect(reloaded.seen.keys).toHaveLength(0);
+  expect(reloaded.seen.waits).toEqual([1_000, 2_000]);
+  const closed = world([refused], { ...intent, sentAt: 1_000 }, [done]);
+  expect(await closed.outcome).toEqual({ state: "done", done });
+  const first = world([done]);
+  await first.outcome;
+  expect(first.seen.looks).toBe(0);
+});
+
 it("waits as long as it is told to", async () => {
   const one = world([new Failure(503, "overloaded", 7_000, null, null), done]);
   await one.outcome;
@@ -76,10 +97,13 @@ it("asks once more after ten seconds where the refusal came after a missing answ
   expect(reloaded.seen.waits).toEqual([REFUSAL_FINAL_AFTER_MS]);
 });
 
-it("stores that an answer was missing before it waits", async () => {
+it("stores that it sends before it sends, and that an answer was missing before it waits", async () => {
   const one = world([lost, done]);
   await one.outcome;
-  expect(one.seen.stored.map((kept) => kept.unknownAt)).toEqual([0]);
+  expect(one.seen.stored.map((kept) => [kept.sentAt, kept.unknownAt])).toEqual([
+    [0, null],
+    [0, 0],
+  ]);
 });
 
 it("goes on after signing in", async () => {

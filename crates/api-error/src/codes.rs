@@ -102,6 +102,7 @@ pub static CODES: &[Code] = &[
     row("services_only",                &[403],      "Only services may call this").between_services(),
     row("endpoint_not_found",           &[404],      "There is no such path; `message` names the path that may be meant"),
     row("user_not_found",               &[404],      "There is no such user"),
+    row("request_not_found",            &[404],      "No request with this Idempotency-Key has come to the ledger, or it was refused; `Retry-After` says when to ask again"),
     row("payment_not_found",            &[404],      "There is no such payment"),
     row("transaction_not_found",        &[404],      "There is no such transaction"),
     row("no_receipt",                   &[404],      "The transaction moved no money, so that there is no receipt"),

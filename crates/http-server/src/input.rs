@@ -254,22 +254,24 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let Some(value) = values.next() else {
             return Ok(IdempotencyKey(None));
         };
-        let wrong = || {
-            ApiError::bad_request("Invalid idempotency key", "invalid_idempotency_key")
-                .message("An Idempotency-Key is 1 to 255 visible ASCII characters, sent once")
-        };
         if values.next().is_some() {
-            return Err(wrong());
+            return Err(wrong_key());
         }
-        let key = value.to_str().map_err(|_| wrong())?;
-        if key.is_empty()
-            || key.len() > IDEMPOTENCY_KEY_BYTES_MAX
-            || !key.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            return Err(wrong());
-        }
-        Ok(IdempotencyKey(Some(key.to_owned())))
+        let key = value.to_str().map_err(|_| wrong_key())?;
+        idempotency_key_of(key).map(|key| IdempotencyKey(Some(key)))
     }
+}
+
+/// An idempotency key from another place than its header.
+pub fn idempotency_key_of(key: &str) -> Result<String, ApiError> {
+    let is_one = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one.then(|| key.to_owned()).ok_or_else(wrong_key)
+}
+
+fn wrong_key() -> ApiError {
+    ApiError::bad_request("Invalid idempotency key", "invalid_idempotency_key")
+        .message("An Idempotency-Key is 1 to 255 visible ASCII characters, sent once")
 }
 
 #[cfg(test)]

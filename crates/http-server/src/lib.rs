@@ -28,7 +28,9 @@ mod text;
 pub use document::words;
 pub use files::FileNeeds;
 pub use health::{Health, Readiness};
-pub use input::{Field, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, Page, PathId};
+pub use input::{
+    Field, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, Page, PathId, idempotency_key_of,
+};
 pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use metrics::Metrics;
 pub use own_command::OwnCommand;

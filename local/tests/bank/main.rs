@@ -10,6 +10,7 @@ mod documents;
 mod input;
 mod old_clients;
 mod played;
+mod requests;
 mod scaffold;
 mod snapshots;
 mod story;

@@ -24,6 +24,7 @@ const ROUTES: &[(&str, &str, usize)] = &[
     ("GET", "/wallets/1/balance", 2),
     ("POST", "/wallets/1/topup", 2),
     ("PUT", "/wallets/1/status", 2),
+    ("GET", "/requests/a-key", 2),
     ("GET", "/transactions", 3),
     ("GET", "/transactions/1", 3),
     ("GET", "/transactions/wallet/1", 3),

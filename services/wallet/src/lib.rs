@@ -105,6 +105,7 @@ async fn router(
         clock,
         entropy,
         metrics: ledger_metrics,
+        kinds: config.kinds,
     })))
 }
 

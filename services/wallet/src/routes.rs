@@ -3,6 +3,7 @@
 pub(crate) mod internal;
 mod public;
 mod refusals;
+mod requests;
 mod wire;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use utoipa_axum::routes;
 use ledger::domain::Account;
 use ledger::store::{LedgerStore, StoreError};
 use ledger::{Ledger, LedgerMetrics};
+use ledger_api::Kinds;
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) metrics: LedgerMetrics,
+    pub(crate) kinds: &'static Kinds,
 }
 
 impl Wallets {
@@ -74,6 +77,7 @@ fn public() -> OpenApiRouter<Wallets> {
         .routes(routes!(public::top_up))
         .routes(routes!(public::deduct))
         .routes(routes!(public::set_status))
+        .routes(routes!(requests::find))
 }
 
 /// Wallets, or users, that one query asks for at most.

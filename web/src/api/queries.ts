@@ -5,7 +5,7 @@ import { computed, ref, toValue, type MaybeRefOrGetter } from "vue";
 import type { Done } from "../payment/settle";
 import type { Intent } from "../payment/intent";
 import type { components } from "./schema";
-import { api, ask } from "./client";
+import { api, ask, Failure } from "./client";
 import { user } from "../session";
 
 type Schemas = components["schemas"];
@@ -112,6 +112,19 @@ export async function move({ key, order }: Intent): Promise<Done> {
       const made = await ask(api.POST("/api/v1/payments/transfer", { params: { header }, body }));
       return { createdAt: made.body.created_at, paymentId: null, balanceAfter: null };
     }
+  }
+}
+
+/** What became of a movement, by its key alone; `null` where the server has nothing of it, up to now. */
+export async function lookUp({ key }: Intent): Promise<Done | null> {
+  try {
+    const { body } = await ask(api.GET("/api/v1/requests/{key}", { params: { path: { key } } }));
+    const [made] = body.requests;
+    if (made === undefined) return null;
+    return { createdAt: made.created_at, paymentId: made.payment_id ?? null, balanceAfter: made.balance_after ?? null };
+  } catch (error) {
+    if (error instanceof Failure && error.code === "request_not_found") return null;
+    throw error;
   }
 }
 

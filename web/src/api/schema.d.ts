@@ -178,6 +178,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/requests/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what became of the caller's own request, by its `Idempotency-Key`
+         * @description After an answer was lost this tells whether the request was carried out, without sending it again. 404 says that it was not, up to now:
+         *     it may still be on its way, or it was refused, which leaves no trace. `Retry-After` says when to ask again. A repeat of the request with
+         *     its key remains the way to have it carried out, and gets the first answer.
+         */
+        get: operations["getRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transactions": {
         parameters: {
             query?: never;
@@ -535,6 +557,7 @@ export interface components {
              *     | `invalid_wallet` | 403 | The wallet is not there, or belongs to somebody else |
              *     | `endpoint_not_found` | 404 | There is no such path; `message` names the path that may be meant |
              *     | `user_not_found` | 404 | There is no such user |
+             *     | `request_not_found` | 404 | No request with this Idempotency-Key has come to the ledger, or it was refused; `Retry-After` says when to ask again |
              *     | `payment_not_found` | 404 | There is no such payment |
              *     | `transaction_not_found` | 404 | There is no such transaction |
              *     | `no_receipt` | 404 | The transaction moved no money, so that there is no receipt |
@@ -840,6 +863,75 @@ export interface components {
             password: string;
             /** @description A telephone number. */
             phone: string;
+        };
+        /**
+         * @description A request that was carried out.
+         * @example {
+         *       "amount": 25000,
+         *       "balance_after": 975000,
+         *       "call": "POST /payments/pay",
+         *       "created_at": "2026-11-25T08:20:17.028323Z",
+         *       "currency": "IDR",
+         *       "entry": 9,
+         *       "payment_id": 3,
+         *       "state": "done",
+         *       "type": "payment",
+         *       "wallet_id": 1
+         *     }
+         */
+        RequestView: {
+            /**
+             * Format: int64
+             * @description In the smallest unit of the currency. Left out where no money moved.
+             */
+            amount?: number;
+            /**
+             * Format: int64
+             * @description What the caller's wallet held after it.
+             */
+            balance_after?: number;
+            /**
+             * @description The call, without the prefix of the gateway.
+             * @enum {string}
+             */
+            call: "POST /wallets" | "POST /wallets/{id}/topup" | "POST /payments/pay" | "POST /payments/transfer";
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
+            created_at: string;
+            /** @description A code of ISO 4217. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description The number of its entry in the ledger's log, as receipts have it.
+             */
+            entry: number;
+            /**
+             * Format: int64
+             * @description The payment that it is.
+             */
+            payment_id?: number;
+            /**
+             * @description Always `done`: a request that was not carried out is not there.
+             * @enum {string}
+             */
+            state: "done";
+            /**
+             * @description The kind of movement, as `type` of a transaction, or `wallet` for a wallet that was opened.
+             * @example payment
+             */
+            type: string;
+            /**
+             * Format: int64
+             * @description The caller's wallet: the one that the money came from, or that it came into, or that was opened.
+             */
+            wallet_id?: number;
+        };
+        /** @description Requests of one key. */
+        RequestsBody: {
+            /** @description The oldest first. */
+            requests: components["schemas"]["RequestView"][];
         };
         /**
          * @description What a user may do.
@@ -1715,6 +1807,54 @@ export interface operations {
                 };
             };
             /** @description - `Payment not found`, `payment_not_found`: There is no such payment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    getRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The Idempotency-Key, percent-encoded where it has to be.
+                 * @example 0b9a4c1e-6f53-4a7e-9d0c-2b7f8e315d64
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The requests that were carried out with this key: one, unless it was used for several calls. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsBody"];
+                };
+            };
+            /** @description - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Request not found`, `request_not_found`: No request with this Idempotency-Key has come to the ledger, or it was refused; `Retry-After` says when to ask again. */
             404: {
                 headers: {
                     [name: string]: unknown;

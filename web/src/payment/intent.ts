@@ -17,6 +17,8 @@ export interface Intent {
   recipient: string;
   /** When it was confirmed, in milliseconds since 1970; before that, `null`: nothing was sent yet. */
   confirmedAt: number | null;
+  /** When it was first sent: after a reload nobody knows what became of that. */
+  sentAt: number | null;
   /** When an answer was last missing; a refusal after that is not the last word at once. */
   unknownAt: number | null;
 }

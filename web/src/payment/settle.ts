@@ -1,5 +1,6 @@
-// Finds out what became of a movement, by the rules of docs/CLIENTS.md: while the outcome is unknown, the same request goes again under the
-// same key, which gets the first answer and moves the money once. It never ends as "failed" because an answer was missing.
+// Finds out what became of a movement, by the rules of docs/CLIENTS.md: what may have been sent before is first looked up by its key
+// (`GET /requests/{key}`), and only where it is not there does the same request go again under the same key, which moves the money once.
+// It never ends as "failed" because an answer was missing.
 
 import { Failure } from "../api/client";
 import type { Intent } from "./intent";
@@ -19,6 +20,8 @@ export type Outcome =
 
 export interface Surroundings {
   send(intent: Intent): Promise<Done>;
+  /** What the server has of it already; `null` where it has nothing. */
+  look(intent: Intent): Promise<Done | null>;
   store(intent: Intent): void;
   now(): number;
   /** Resolves after this time, or earlier when there is a reason to ask at once. */
@@ -40,15 +43,26 @@ export function needsConsent(intent: Intent, now: number): boolean {
   return intent.confirmedAt !== null && now - intent.confirmedAt > ASK_AGAIN_AFTER_MS;
 }
 
-/** Sends until the outcome is known. `null` when it was stopped before that. */
+/** Looks and sends until the outcome is known. `null` when it was stopped before that. */
 export async function settle(intent: Intent, world: Surroundings): Promise<Outcome | null> {
-  let current = intent;
+  // Sent before, and the page was closed or loaded anew meanwhile.
+  let current = { ...intent, unknownAt: intent.unknownAt ?? intent.sentAt };
   for (let attempt = 0; !world.isStopped(); attempt++) {
     try {
+      const made = current.unknownAt === null ? null : await world.look(current);
+      if (made) return { state: "done", done: made };
+      if (current.sentAt === null) {
+        current = { ...current, sentAt: world.now() };
+        world.store(current);
+      }
       return { state: "done", done: await world.send(current) };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      if (error.status === 401) return { state: "signed_out" };
+      if (error.status === 401) {
+        // Not done, if this was the first time.
+        if (current.unknownAt === null) world.store({ ...current, sentAt: null });
+        return { state: "signed_out" };
+      }
       if (!error.isTransient) {
         const early = current.unknownAt === null ? 0 : current.unknownAt + REFUSAL_FINAL_AFTER_MS - world.now();
         if (early <= 0) return { state: "refused", failure: error };

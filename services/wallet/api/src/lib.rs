@@ -31,6 +31,15 @@ pub const WITHDRAWAL: Kind = Kind {
 /// Every kind of posting. A code means the same forever: the log has it.
 pub const KINDS: Kinds = Kinds::new(&[TOPUP, PAYMENT, TRANSFER, WITHDRAWAL]);
 
+/// The calls of users that take an `Idempotency-Key` and become an order to the ledger. The ledger's key is made of such a name and the
+/// client's key, so that a call can be found again by both.
+pub const KEYED_ROUTES: &[&str] = &[
+    "POST /wallets",
+    "POST /wallets/{id}/topup",
+    "POST /payments/pay",
+    "POST /payments/transfer",
+];
+
 /// The user puts `amount` into their own wallet.
 pub fn top_up(wallet_id: i64, user_id: i64, amount: Amount) -> Operation {
     posting(
