@@ -188,6 +188,7 @@ impl Bank {
             .env("BIND", "127.0.0.1")
             .env("SECRET_KEY", SECRET)
             .env("LOG_LEVEL", "warn")
+            .env("TOPUP", "open")
             .envs(server.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -217,6 +217,7 @@ async fn build(
         keys: keys.clone(),
         user_service_url: user_url.clone(),
         demo_data: config.has_demo_data(),
+        money: config.money.clone().with_topup(wallet::TopUp::Open),
         peer_url: None,
         verifier: verifier.clone(),
         kinds: &wallet_api::KINDS,

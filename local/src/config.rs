@@ -37,6 +37,9 @@ pub struct Config {
     /// The same as --demo-data=false
     #[arg(long)]
     pub no_demo_data: bool,
+    /// What the operator decides about money
+    #[command(flatten)]
+    pub money: wallet::MoneyConfig,
     /// The email of the first administrator
     #[arg(long, env = "ADMIN_EMAIL")]
     pub admin_email: Option<String>,
@@ -80,6 +83,7 @@ impl Config {
             secret_key: Some(secret_key.into()),
             demo_data: false,
             no_demo_data: false,
+            money: wallet::MoneyConfig::open(),
             admin_email: None,
             admin_password: None,
             request_timeout: std::time::Duration::from_secs(5),

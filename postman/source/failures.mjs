@@ -122,11 +122,11 @@ const wallets = folder("Wallets", "Wallets that are not there, are somebody else
   get("The balance of somebody else's wallet", "/wallets/{{other_wallet_id}}/balance", { status: 403, error: "Unauthorized" }),
   post("Top up an unknown wallet", `/wallets/${UNKNOWN_ID}/topup`, { body: { amount: 1 }, status: 404, error: "Wallet not found" }),
   post("Top up somebody else's wallet", "/wallets/{{other_wallet_id}}/topup", { body: { amount: 1 }, status: 403, error: "Unauthorized" }),
-  post("Top up past what a wallet may hold", "/wallets/{{wallet_id}}/topup", {
+  post("Top up more than one movement moves", "/wallets/{{wallet_id}}/topup", {
     body: { amount: UNKNOWN_ID },
     status: 400,
     error: "Invalid amount",
-    code: "balance_limit",
+    code: "limit_exceeded",
   }),
 ]);
 

@@ -9,6 +9,7 @@ mod codes;
 pub use codes::{CODES, Code, Reader, find, table};
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -37,7 +38,14 @@ pub struct ErrorBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$", example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     pub trace_id: Option<String>,
+    /// Figures that belong to the code, such as those of a limit.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub details: Details,
 }
+
+/// Further fields of a failed answer, by their names.
+pub type Details = BTreeMap<Cow<'static, str>, serde_json::Value>;
 
 /// A failed answer.
 #[derive(Clone, Debug)]
@@ -69,6 +77,7 @@ impl ApiError {
                 message: None,
                 field: None,
                 trace_id: None,
+                details: Details::new(),
             }),
             retry_after_s: None,
         }
@@ -162,6 +171,13 @@ impl ApiError {
     #[must_use]
     pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> ApiError {
         self.body.field = Some(field.into());
+        self
+    }
+
+    /// Adds a field of the code's own, such as a figure that the client would otherwise have to read out of a sentence.
+    #[must_use]
+    pub fn detail(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> ApiError {
+        self.body.details.insert(name.into(), value.into());
         self
     }
 

@@ -40,6 +40,18 @@ impl Role {
         Role::Unclaimed,
     ];
 
+    /// Its word in metrics and pages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::In => "in",
+            Role::Out => "out",
+            Role::Held => "held",
+            Role::Fees => "fees",
+            Role::Exchange => "exchange",
+            Role::Unclaimed => "unclaimed",
+        }
+    }
+
     /// Its number, the last digit of the account's.
     pub const fn code(self) -> i64 {
         match self {
@@ -160,6 +172,8 @@ pub struct Kind {
     pub credited: Description,
     /// True if it takes the next number of the series that counts payments.
     pub numbered: bool,
+    /// True if no limit refuses it, though it draws on nothing: the operator's own corrections, and money that has to leave a wallet.
+    pub exempt: bool,
 }
 
 impl Kind {
@@ -182,7 +196,13 @@ impl Kind {
             debited: Description::with_note("", name),
             credited: Description::with_note("", name),
             numbered: false,
+            exempt: false,
         }
+    }
+
+    /// True if limits count and refuse it. What draws on an earlier posting is not limited: the money would be stuck between two rules.
+    pub const fn is_limited(&self) -> bool {
+        !self.exempt && self.draws.is_none()
     }
 }
 
@@ -290,6 +310,26 @@ mod tests {
         assert_eq!(KINDS.get(KindCode(2)), Some(&PAYMENT));
         assert_eq!(KINDS.named("payment"), Some(&PAYMENT));
         assert_eq!(KINDS.get(KindCode(3)), None);
+    }
+
+    #[test]
+    fn what_takes_something_back_is_not_limited() {
+        let refund = Kind {
+            draws: Some(Draws {
+                on: &[KindCode(2)],
+                returns: true,
+                after_expiry: true,
+            }),
+            ..Kind::new(8, "refund", Holder::System(Role::Out), Holder::Wallet)
+        };
+        let exempt = Kind {
+            exempt: true,
+            ..PAYMENT
+        };
+        assert_eq!(
+            [PAYMENT, refund, exempt].map(|kind| kind.is_limited()),
+            [true, false, false]
+        );
     }
 
     #[test]

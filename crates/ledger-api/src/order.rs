@@ -4,7 +4,7 @@ use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Entry, KindCode, Role, WalletStatus};
+use crate::{Entry, Exceeded, KindCode, Role, WalletStatus};
 
 /// The number of orders one call may carry.
 pub const ORDERS_MAX: usize = 1024;
@@ -187,16 +187,19 @@ pub enum Service {
     Transaction,
     /// The payment service.
     Payment,
+    /// The operator's own service that brings money in from outside.
+    Funding,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Service; 5] = [
+    pub const ALL: [Service; 6] = [
         Service::Gateway,
         Service::User,
         Service::Wallet,
         Service::Transaction,
         Service::Payment,
+        Service::Funding,
     ];
 
     /// Its number in the log.
@@ -207,6 +210,7 @@ impl Service {
             Service::Wallet => 3,
             Service::Transaction => 4,
             Service::Payment => 5,
+            Service::Funding => 6,
         }
     }
 
@@ -225,6 +229,7 @@ impl Service {
             Service::Wallet => "wallet-service",
             Service::Transaction => "transaction-service",
             Service::Payment => "payment-service",
+            Service::Funding => "funding-service",
         }
     }
 }
@@ -266,9 +271,10 @@ pub enum Refusal {
     NotOwner,
     /// The wallet is frozen or closed.
     WalletNotActive,
-    /// The receiver has no wallet of this currency.
+    /// The receiver cannot take this: they have no wallet of this currency, it is frozen or closed, or it would hold too much. Which of
+    /// these it is nobody else learns: a sender who was told could find out how much is in it.
     DestinationNotFound,
-    /// The receiver's wallet is frozen or closed.
+    /// The receiver's wallet is frozen or closed: of a kind that gives money back, whose sender may know.
     DestinationNotActive,
     /// The money would go to the wallet that it comes from.
     SameWallet,
@@ -276,8 +282,10 @@ pub enum Refusal {
     CurrencyMismatch,
     /// The wallet holds less than the amount.
     InsufficientBalance,
-    /// The receiving wallet would hold more than [`Amount::MAX`].
+    /// The caller's own wallet would hold more than [`Amount::MAX`].
     BalanceLimit,
+    /// A limit does not allow it.
+    LimitExceeded(Exceeded),
     /// A system account would leave the range of 64 bits.
     LedgerLimit,
     /// The user already has a wallet of this currency.
@@ -320,7 +328,7 @@ mod tests {
         for actor in services.chain([Actor::User(0), Actor::User(7)]) {
             assert_eq!(Actor::from_code(actor.code()), Some(actor));
         }
-        assert_eq!(Actor::from_code(-6), None);
+        assert_eq!(Actor::from_code(-7), None);
         for service in Service::ALL {
             assert_eq!(Service::from_name(service.name()), Some(service));
         }

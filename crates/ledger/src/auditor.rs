@@ -6,16 +6,18 @@
 //! audit finds is logged as an error and stays in the metrics until the process ends: it is for people to look at.
 #![deny(clippy::arithmetic_side_effects)]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clock::Clock;
 use http_server::Metrics;
-use ledger_api::Kinds;
+use ledger_api::{Kinds, Role};
+use money::Currency;
 use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::Head;
+use crate::domain::{Head, system_account};
 use crate::store::{LedgerStore, StoreError};
 use crate::verify::{ALL, Findings, NEGATIVE, SUM, Walk};
 
@@ -82,6 +84,7 @@ async fn breathe_since(started: Instant) {
 struct AuditMetrics {
     sum: GaugeVec,
     negative: IntGauge,
+    range_used: GaugeVec,
     failed: IntGaugeVec,
     seq: IntGauge,
     whole_seq: IntGauge,
@@ -101,6 +104,13 @@ impl AuditMetrics {
             negative: IntGauge::new(
                 "ledger_audit_negative_wallets",
                 "How many wallets are below zero: 0.",
+            )?,
+            range_used: GaugeVec::new(
+                Opts::new(
+                    "ledger_audit_range_used_ratio",
+                    "How much of the range of 64 bits the balance of a system account has used up, from 0 to 1.",
+                ),
+                &["account", "currency"],
             )?,
             failed: IntGaugeVec::new(
                 Opts::new(
@@ -127,12 +137,21 @@ impl AuditMetrics {
         }
         metrics.register(made.sum.clone())?;
         metrics.register(made.negative.clone())?;
+        metrics.register(made.range_used.clone())?;
         metrics.register(made.failed.clone())?;
         metrics.register(made.seq.clone())?;
         metrics.register(made.whole_seq.clone())?;
         metrics.register(made.last_success.clone())?;
         Ok(made)
     }
+}
+
+/// How much of the range of 64 bits a balance has used up, to five places.
+fn share_of_range(balance: i64) -> f64 {
+    const PARTS: u32 = 100_000;
+    let part = i64::MAX.unsigned_abs() / u64::from(PARTS);
+    let used = balance.unsigned_abs().checked_div(part).unwrap_or_default();
+    f64::from(u32::try_from(used).unwrap_or(PARTS)) / f64::from(PARTS)
 }
 
 /// Audits one ledger.
@@ -257,6 +276,8 @@ impl Auditor {
     pub async fn audit_accounts(&mut self) -> Result<(), StoreError> {
         let (sums, negative) = self.store.sums().await?;
         let mut found = Findings::default();
+        self.show_ranges(sums.iter().map(|(currency, _)| *currency))
+            .await?;
         for (currency, sum) in sums {
             let shown = sum.to_string().parse().unwrap_or(f64::NAN);
             self.metrics
@@ -272,6 +293,27 @@ impl Auditor {
             found.fail(NEGATIVE, || format!("{negative} wallets"));
         }
         self.report(found);
+        Ok(())
+    }
+
+    /// Shows how far the system accounts of these currencies are from the end of their range, beyond which nothing more comes in or
+    /// goes out.
+    async fn show_ranges(
+        &self,
+        currencies: impl Iterator<Item = Currency>,
+    ) -> Result<(), StoreError> {
+        let roles = |currency| Role::ALL.map(|role| (system_account(currency, role), role));
+        let accounts: HashMap<i64, Role> = currencies.flat_map(roles).collect();
+        let ids: Vec<i64> = accounts.keys().copied().collect();
+        for account in self.store.accounts(&ids).await? {
+            let Some(role) = accounts.get(&account.id) else {
+                continue;
+            };
+            self.metrics
+                .range_used
+                .with_label_values(&[role.name(), account.currency.code()])
+                .set(share_of_range(account.balance));
+        }
         Ok(())
     }
 
@@ -306,5 +348,24 @@ impl Auditor {
             }
         }
         self.findings.add(found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_the_range_is_told_on_both_sides_of_zero() {
+        for (balance, share) in [
+            (0, 0.0),
+            (1 << 60, 0.125),
+            (-(1 << 60), 0.125),
+            (i64::MAX, 1.0),
+            (i64::MIN, 1.0),
+        ] {
+            let told = share_of_range(balance);
+            assert!((told - share).abs() < 0.000_02, "{balance}: {told}");
+        }
     }
 }

@@ -18,11 +18,13 @@ pub mod chain;
 mod decide;
 mod matches;
 pub mod merkle;
+mod policy;
 mod post;
 
 pub use books::{Account, Books, Head, Remainder, Undo, User};
 pub use decide::{Batch, Draft, LogRow};
 pub use matches::matches;
+pub use policy::Policy;
 
 use ledger_api::{Operation, Party, Role};
 use money::{Amount, Currency};

@@ -25,14 +25,14 @@ use std::time::{Duration, Instant};
 
 use clock::{Clock, Entropy};
 use http_server::Workers;
-use ledger_api::{Kinds, Order, Outcome};
+use ledger_api::{Order, Outcome};
 use store::Fault;
 use tokio::sync::{mpsc, oneshot};
 
 pub use forward::Peers;
 pub use metrics::LedgerMetrics;
 
-use crate::domain::LogRow;
+use crate::domain::{LogRow, Policy};
 use crate::store::LedgerStore;
 use forward::Forwarder;
 use requests::PendingCall;
@@ -70,7 +70,7 @@ impl Ledger {
     /// orders on to another process that writes; the store then names this one in what it commits.
     pub fn start(
         store: Arc<dyn LedgerStore>,
-        kinds: &'static Kinds,
+        policy: impl Into<Policy>,
         clock: Clock,
         entropy: Entropy,
         metrics: LedgerMetrics,
@@ -82,7 +82,7 @@ impl Ledger {
         let (forwarder, returned) = Forwarder::new(peers, metrics.clone());
         let writer = Writer {
             store,
-            kinds,
+            policy: policy.into(),
             clock,
             entropy,
             metrics,

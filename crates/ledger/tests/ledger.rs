@@ -83,7 +83,7 @@ async fn what_is_refused_leaves_no_trace() {
             (top_up(ani, 1, max), Refusal::BalanceLimit),
             (transfer(ani, 1, 1, 1), Refusal::SameWallet),
             (transfer(ani, 1, 9, 1), Refusal::DestinationNotFound),
-            (transfer(ani, 1, 3, 1), Refusal::DestinationNotActive),
+            (transfer(ani, 1, 3, 1), Refusal::DestinationNotFound),
             (pay(frozen, 3, 1), Refusal::WalletNotActive),
             (top_up(frozen, 3, 1), Refusal::WalletNotActive),
             (
@@ -270,7 +270,7 @@ async fn a_user_who_is_gone_keeps_money_and_history_but_moves_nothing() {
         );
         assert_eq!(
             replica.submit(transfer(budi, 2, 1, 1)).await,
-            refused(Refusal::DestinationNotActive)
+            refused(Refusal::DestinationNotFound)
         );
         let open = Operation::OpenWallet {
             user_id: 1,

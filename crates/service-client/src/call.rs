@@ -219,6 +219,7 @@ impl ServiceClient {
             message: None,
             field: None,
             trace_id: None,
+            details: Default::default(),
         });
         Err(CallError::Refused {
             service,

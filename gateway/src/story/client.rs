@@ -200,7 +200,8 @@ impl Person {
         Ok(())
     }
 
-    pub(super) async fn tops_up(&self, amount: i64) -> anyhow::Result<()> {
+    /// `false` where users bring no money in.
+    pub(super) async fn tops_up_where_open(&self, amount: i64) -> anyhow::Result<bool> {
         let path = format!("/wallets/{}/topup", self.wallet);
         let answer = self
             .ask(Method::POST, &path)
@@ -208,8 +209,12 @@ impl Person {
             .send()
             .await?;
         let wanted = json!({"message": "Top up successful", "wallet": {"id": self.wallet, "balance": amount}});
+        if answer.status == StatusCode::FORBIDDEN {
+            answer.expect(StatusCode::FORBIDDEN, &json!({"code": "topup_closed"}))?;
+            return Ok(false);
+        }
         answer.expect(StatusCode::OK, &wanted)?;
-        Ok(())
+        Ok(true)
     }
 
     /// The body of a payment.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use gateway::story::{Options, play};
 use testing::TestServer;
 
-use crate::support::every_bank;
+use crate::support::{every_bank, every_bank_with};
 
 /// Plays it. What it said, and its error.
 async fn played(url: &str) -> (String, Option<String>) {
@@ -34,6 +34,15 @@ async fn the_story_holds_on_every_store_and_can_be_played_again() {
             assert!(said.lines().all(|line| line.starts_with("ok ")), "{said}");
         }
         bank.assert_whole().await;
+    }
+}
+
+#[tokio::test]
+async fn the_story_holds_where_users_bring_no_money_in() {
+    for bank in every_bank_with(|config| config.money.topup = Some(wallet::TopUp::Services)).await {
+        let (said, error) = played(&bank.bank.gateway_url()).await;
+        assert_eq!(error, None, "{said}");
+        assert!(said.contains("only services bring money in"), "{said}");
     }
 }
 

@@ -39,6 +39,7 @@ async fn built() -> [Built; 5] {
         keys: keys.clone(),
         user_service_url: nobody(),
         demo_data: true,
+        money: wallet::MoneyConfig::open(),
         peer_url: None,
         verifier: None,
     };

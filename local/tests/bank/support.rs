@@ -15,17 +15,31 @@ pub(crate) struct TestBank {
 }
 
 pub(crate) async fn every_bank() -> Vec<TestBank> {
+    every_bank_with(|_| {}).await
+}
+
+/// The same, each with these settings changed.
+pub(crate) async fn every_bank_with(change: impl Fn(&mut Config)) -> Vec<TestBank> {
     let mut banks = Vec::new();
     for database in testing::every_database().await {
-        banks.push(TestBank::start(database).await);
+        banks.push(TestBank::start(database, &change).await);
     }
     banks
 }
 
+/// The token of a service of this name.
+pub(crate) fn service_token(name: &'static str) -> String {
+    let keys = auth::ServiceKeyConfig::from_secret(testing::SECRET)
+        .service_keys(Clock::system())
+        .unwrap();
+    let token = auth::ServiceIdentity::new(name, keys).token().unwrap();
+    token.to_string()
+}
+
 impl TestBank {
-    async fn start(database: TestDatabase) -> TestBank {
+    async fn start(database: TestDatabase, change: impl Fn(&mut Config)) -> TestBank {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
+        let mut config = Config {
             database_url: (database.backend == "postgres").then(|| database.config("any").url),
             demo_data: true,
             // One of each: through the services' ports, and within the process.
@@ -34,16 +48,45 @@ impl TestBank {
             admin_password: Some("a long password".to_owned()),
             ..Config::on_free_ports(folder.path().join("data"), testing::SECRET)
         };
+        change(&mut config);
         let bank = Bank::start(config.clone(), Clock::system(), Entropy::system())
             .await
             .unwrap();
         TestBank {
-            api: TestClient::new(format!("{}/api/v1", bank.gateway_url())),
+            api: api_of(&bank),
             bank,
             config,
             _folder: folder,
             _database: database,
         }
+    }
+
+    /// Ends it, and starts it anew with these settings changed.
+    pub(crate) async fn restart(self, change: impl Fn(&mut Config)) -> TestBank {
+        let TestBank {
+            bank,
+            mut config,
+            _folder,
+            _database,
+            ..
+        } = self;
+        bank.stop().await;
+        change(&mut config);
+        let bank = Bank::start(config.clone(), Clock::system(), Entropy::system())
+            .await
+            .unwrap();
+        TestBank {
+            api: api_of(&bank),
+            bank,
+            config,
+            _folder,
+            _database,
+        }
+    }
+
+    /// A client of the wallet service's own port, with this token.
+    pub(crate) fn wallets(&self, token: &str) -> TestClient {
+        TestClient::new(self.bank.urls()[2].clone()).with_token(token)
     }
 
     /// A client who is logged in.
@@ -94,6 +137,10 @@ impl TestBank {
             .unwrap();
         assert!(whole, "{}", String::from_utf8_lossy(&report));
     }
+}
+
+fn api_of(bank: &Bank) -> TestClient {
+    TestClient::new(format!("{}/api/v1", bank.gateway_url()))
 }
 
 pub(crate) struct Customer {

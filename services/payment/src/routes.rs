@@ -87,7 +87,7 @@ fn documented() -> OpenApiRouter<App> {
     request_body = PayRequest,
     responses(
         (status = 201, description = "The payment is made and durable.", body = PaidBody),
-        (status = 400, description = "Missing required fields: missing_fields; Invalid wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active; Invalid amount: invalid_amount, balance_limit, ledger_limit; Insufficient balance: insufficient_balance; Invalid field: invalid_field, invisible_character"),
+        (status = 400, description = "Missing required fields: missing_fields; Invalid wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active; Invalid amount: invalid_amount, limit_exceeded, ledger_limit; Insufficient balance: insufficient_balance; Invalid field: invalid_field, invisible_character"),
     )
 )]
 async fn pay(
@@ -114,8 +114,8 @@ async fn pay(
     request_body = TransferRequest,
     responses(
         (status = 201, description = "The transfer is made and durable.", body = SentBody),
-        (status = 400, description = "Missing required fields: missing_fields; Invalid source wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active, same_wallet; Invalid amount: invalid_amount, balance_limit, ledger_limit; Insufficient balance: insufficient_balance"),
-        (status = 404, description = "Destination user not found: destination_not_found, destination_not_active"),
+        (status = 400, description = "Missing required fields: missing_fields; Invalid source wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active, same_wallet; Invalid amount: invalid_amount, limit_exceeded, ledger_limit; Insufficient balance: insufficient_balance"),
+        (status = 404, description = "Destination user not found: destination_not_found"),
     )
 )]
 async fn transfer(

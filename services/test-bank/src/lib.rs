@@ -55,6 +55,10 @@ impl Bank {
             keys: keys.clone(),
             user_service_url: users.url(),
             demo_data: false,
+            money: wallet::MoneyConfig {
+                movement_max: Amount::MAX,
+                ..wallet::MoneyConfig::open()
+            },
             peer_url: None,
             verifier: None,
             kinds,

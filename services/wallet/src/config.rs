@@ -8,6 +8,8 @@ use ledger_api::Kinds;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
+use crate::money_config::{MoneyConfig, TopUp};
+
 /// The wallet service's configuration.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -29,6 +31,9 @@ pub struct Config {
     #[arg(long, env = "DEMO_DATA", default_value = "false", default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
     pub demo_data: bool,
+    /// What the operator decides about money
+    #[command(flatten)]
+    pub money: MoneyConfig,
     /// Where other processes of this service reach this one, such as `http://10.1.2.3:5002`: those that are not the last to write
     /// pass their orders on to the one that is. Without it each writes by itself
     #[arg(long, env = "PEER_URL", value_parser = peer_url)]
@@ -45,6 +50,20 @@ pub struct Config {
 impl Settings for Config {
     fn check(&self, found: &mut Findings) {
         self.keys.check(found);
+        if !self.demo_data && self.money.topup == Some(TopUp::Open) {
+            found.hint("TOPUP=open: every user tops up from nothing; TOPUP=services leaves it to services that know who paid");
+        }
+    }
+}
+
+impl Config {
+    /// Who brings money in: with demo data it is worth nothing.
+    pub(crate) fn topup(&self) -> TopUp {
+        self.money.topup_or(if self.demo_data {
+            TopUp::Open
+        } else {
+            TopUp::Services
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod money_config;
 mod routes;
 
 use std::sync::Arc;
@@ -16,10 +17,12 @@ use store::DatabaseConfig;
 
 pub use config::Config;
 pub use demo::demo_key;
+pub use money_config::{MoneyConfig, TopUp};
 pub use routes::internal::orders_router;
 pub use routes::openapi;
 
 use ledger::auditor::Auditor;
+use ledger::domain::Policy;
 use ledger::store::{LedgerStore, STEPS, SqlStore};
 use ledger::{Ledger, LedgerMetrics, Peers};
 
@@ -58,6 +61,11 @@ async fn router(
     entropy: Entropy,
     wrap: impl FnOnce(SqlStore) -> Arc<dyn LedgerStore>,
 ) -> anyhow::Result<Router> {
+    let topup = config.topup();
+    let policy = Policy {
+        kinds: config.kinds,
+        movement_max: config.money.movement_max,
+    };
     let ledger_metrics = LedgerMetrics::register(scaffold.metrics(), config.kinds)?;
     let users = scaffold.users(&config.user_service_url)?;
     let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
@@ -69,7 +77,7 @@ async fn router(
     let peers = config.peer_url;
     let ledger = Ledger::start(
         store.clone(),
-        config.kinds,
+        policy,
         clock.clone(),
         entropy.clone(),
         ledger_metrics.clone(),
@@ -106,6 +114,7 @@ async fn router(
         entropy,
         metrics: ledger_metrics,
         kinds: config.kinds,
+        topup,
     })))
 }
 

@@ -19,6 +19,7 @@ use user_api::UserClient;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::TopUp;
 use ledger::domain::Account;
 use ledger::store::{LedgerStore, StoreError};
 use ledger::{Ledger, LedgerMetrics};
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) entropy: Entropy,
     pub(crate) metrics: LedgerMetrics,
     pub(crate) kinds: &'static Kinds,
+    pub(crate) topup: TopUp,
 }
 
 impl Wallets {
@@ -75,6 +77,7 @@ fn public() -> OpenApiRouter<Wallets> {
         .routes(routes!(public::show))
         .routes(routes!(public::balance))
         .routes(routes!(public::top_up))
+        .routes(routes!(public::deposit))
         .routes(routes!(public::deduct))
         .routes(routes!(public::set_status))
         .routes(routes!(requests::find))

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use ledger_api::{Actor, Entry, Event, Kinds, Operation, Order, Refusal, WalletStatus};
+use ledger_api::{Actor, Entry, Event, Operation, Order, Refusal, WalletStatus};
 use money::Currency;
 use uuid::Uuid;
 
 use super::books::{Account, Books, Head, Remainder, User};
 use super::chain;
 use super::merkle::Hash;
+use super::policy::Policy;
 use super::post::Changed;
 
 /// An entry with the key that it was asked for under: one row of the log.
@@ -26,7 +27,7 @@ pub struct LogRow {
 /// Decisions on top of the books, not committed yet.
 pub struct Draft<'a> {
     pub(super) books: &'a Books,
-    pub(super) kinds: &'static Kinds,
+    pub(super) policy: Policy,
     pub(super) batch: Batch,
     /// Everything that an order with several postings has changed so far, so that it can be taken back.
     pub(super) changed: Option<Changed>,
@@ -56,7 +57,7 @@ pub struct Batch {
 
 impl<'a> Draft<'a> {
     /// A draft of entries that are committed at `now` (microseconds since 1970). The log's time never goes back.
-    pub fn new(books: &'a Books, kinds: &'static Kinds, now: i64) -> Draft<'a> {
+    pub fn new(books: &'a Books, policy: impl Into<Policy>, now: i64) -> Draft<'a> {
         let mut head = books.head.clone();
         head.at = head.at.max(now);
         let batch = Batch {
@@ -72,7 +73,7 @@ impl<'a> Draft<'a> {
         };
         Draft {
             books,
-            kinds,
+            policy: policy.into(),
             batch,
             changed: None,
         }

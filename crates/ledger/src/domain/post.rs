@@ -76,6 +76,7 @@ impl Draft<'_> {
     /// move.
     fn post(&mut self, key: Uuid, asked: &NewPosting, group: Option<i64>) -> Result<(), Refusal> {
         let kind = self.allowed(asked)?;
+        self.policy.check_movement(kind, asked.amount)?;
         let drawn = match (&kind.draws, asked.draws_on) {
             (Some(draws), Some(seq)) => Some(self.drawn(draws, seq)?),
             (None, None) => None,
@@ -101,7 +102,10 @@ impl Draft<'_> {
             return Err(Refusal::InsufficientBalance);
         }
         if credit.user_id.is_some() && !is_wallet_balance(credit.balance) {
-            return Err(Refusal::BalanceLimit);
+            return Err(match asked.credit {
+                Party::WalletOf(_) => Refusal::DestinationNotFound,
+                Party::Wallet(_) | Party::System(_) => Refusal::BalanceLimit,
+            });
         }
         let number = self.next_number(kind)?;
         self.batch.head.numbers = number.unwrap_or(self.batch.head.numbers);
@@ -162,7 +166,7 @@ impl Draft<'_> {
             (Holder::System(allowed), Party::System(role)) => allowed == role,
             (Holder::Wallet, Party::System(_)) | (Holder::System(_), _) => false,
         };
-        let kind = self.kinds.get(asked.kind).ok_or(Refusal::KindNotAllowed)?;
+        let kind = (self.policy.kinds.get(asked.kind)).ok_or(Refusal::KindNotAllowed)?;
         let is_allowed = is_holder(kind.debit, asked.debit)
             && is_holder(kind.credit, asked.credit)
             && (kind.expires || asked.expires_in.is_none());
@@ -213,6 +217,8 @@ impl Draft<'_> {
                 let wallet = wallet.ok_or(Refusal::DestinationNotFound)?;
                 if takes_part(&wallet) {
                     Ok(wallet)
+                } else if kind.is_limited() {
+                    Err(Refusal::DestinationNotFound)
                 } else {
                     Err(Refusal::DestinationNotActive)
                 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ledger_api::{Kinds, Order, Outcome};
+use ledger_api::{Order, Outcome};
 use uuid::Uuid;
 
 use super::requests::RequestBatch;
 use crate::domain::chain::Blind;
-use crate::domain::{self, Batch, Books, Draft, LogRow};
+use crate::domain::{self, Batch, Books, Draft, LogRow, Policy};
 
 /// The result of one pass over the open orders.
 pub(super) struct Decisions {
@@ -44,12 +44,12 @@ impl Decisions {
 /// Decides the orders that have no outcome yet, one after the other.
 pub(super) fn decide(
     books: &Books,
-    kinds: &'static Kinds,
+    policy: Policy,
     requests: &RequestBatch,
     now: i64,
     blind: Blind,
 ) -> Decisions {
-    let mut draft = Draft::new(books, kinds, now);
+    let mut draft = Draft::new(books, policy, now);
     let mut accepted = Vec::new();
     let mut repeated = Vec::new();
     let mut unconfirmed = Vec::new();

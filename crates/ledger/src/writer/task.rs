@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clock::{Clock, Entropy};
-use ledger_api::{Kinds, ORDERS_MAX};
+use ledger_api::ORDERS_MAX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use super::forward::Forwarder;
 use super::in_flight::{Cause, CommitContext, CommitOutcome, InFlightBatch};
 use super::requests::{PendingCall, RequestBatch};
 use super::{LedgerError, LedgerMetrics, Tail};
-use crate::domain::{Books, Undo};
+use crate::domain::{Books, Policy, Undo};
 use crate::store::{LedgerStore, StoreError};
 
 /// Accounts that are cached, with their users: 105 MB. With 20,000 more the tables behind [`Books`] would double.
@@ -37,7 +37,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) struct Writer {
     pub(super) store: Arc<dyn LedgerStore>,
-    pub(super) kinds: &'static Kinds,
+    pub(super) policy: Policy,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     pub(super) metrics: LedgerMetrics,
@@ -164,7 +164,7 @@ impl Writer {
         let books = self.books.as_mut()?;
         let now = self.clock.now().micros();
         let blind = self.entropy.bytes16();
-        let decisions = decide(books, self.kinds, &requests, now, blind);
+        let decisions = decide(books, self.policy, &requests, now, blind);
         let undo = decisions.batch.as_ref().map(|batch| books.merge(batch));
         let (after, committed) = oneshot::channel();
         let batch = InFlightBatch {

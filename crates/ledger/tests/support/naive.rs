@@ -202,7 +202,10 @@ impl Naive {
             return Err(Refusal::InsufficientBalance);
         }
         if credit > 0 && credited > WALLET_MAX {
-            return Err(Refusal::BalanceLimit);
+            return Err(match asked.credit {
+                Party::WalletOf(_) => Refusal::DestinationNotFound,
+                Party::Wallet(_) | Party::System(_) => Refusal::BalanceLimit,
+            });
         }
         self.balances.insert(debit, debited);
         self.balances.insert(credit, credited);
@@ -274,6 +277,8 @@ impl Naive {
                 let id = id.ok_or(Refusal::DestinationNotFound)?;
                 if takes_part(&self.wallets[&id]) {
                     Ok(id)
+                } else if kind.is_limited() {
+                    Err(Refusal::DestinationNotFound)
                 } else {
                     Err(Refusal::DestinationNotActive)
                 }

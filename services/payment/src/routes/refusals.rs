@@ -10,20 +10,13 @@ pub(super) fn payment_refused(reason: Refusal) -> ApiError {
 
 /// The error for a client whose transfer was refused.
 pub(super) fn transfer_refused(reason: Refusal) -> ApiError {
-    let destination = |code, message: &'static str| {
-        ApiError::not_found("Destination user not found", code)
-            .field("to_user_id")
-            .message(message)
-    };
     match reason {
-        Refusal::DestinationNotFound => destination(
-            "destination_not_found",
-            "There is no such user, or they have no wallet of this currency",
-        ),
-        Refusal::DestinationNotActive => destination(
-            "destination_not_active",
-            "The receiver's wallet takes no money now",
-        ),
+        // One answer for whatever the receiver cannot take: what holds for their wallet is theirs to know.
+        Refusal::DestinationNotFound | Refusal::DestinationNotActive | Refusal::BalanceLimit => {
+            ApiError::not_found("Destination user not found", "destination_not_found")
+                .field("to_user_id")
+                .message("There is no such user, or their wallet of this currency cannot take this")
+        }
         Refusal::SameWallet => ApiError::bad_request("Invalid source wallet", "same_wallet")
             .field("to_user_id")
             .message("Sender and receiver are one"),
@@ -32,7 +25,7 @@ pub(super) fn transfer_refused(reason: Refusal) -> ApiError {
         | Refusal::WalletNotActive
         | Refusal::UserClosed
         | Refusal::InsufficientBalance
-        | Refusal::BalanceLimit
+        | Refusal::LimitExceeded(_)
         | Refusal::LedgerLimit
         | Refusal::NotStorable
         | Refusal::WalletExists
@@ -67,10 +60,7 @@ fn refused(reason: Refusal, wallet_sentence: &'static str, wallet_field: &'stati
                 .field("amount")
                 .message("There is less in the wallet")
         }
-        Refusal::BalanceLimit => amount(
-            "balance_limit",
-            "The receiving wallet would hold more than a wallet may",
-        ),
+        Refusal::LimitExceeded(exceeded) => wallet_api::limit_exceeded(exceeded),
         Refusal::LedgerLimit => amount("ledger_limit", "The ledger cannot count that much"),
         Refusal::NotStorable => ApiError::bad_request("Invalid value", "not_storable")
             .message("The ledger cannot keep a value of this request"),
@@ -79,6 +69,7 @@ fn refused(reason: Refusal, wallet_sentence: &'static str, wallet_field: &'stati
         | Refusal::SameWallet
         | Refusal::DestinationNotFound
         | Refusal::DestinationNotActive
+        | Refusal::BalanceLimit
         | Refusal::CurrencyMismatch
         | Refusal::KindNotAllowed
         | Refusal::NothingToDraw

@@ -118,16 +118,16 @@ async fn a_transfer_that_may_not_be_is_refused_and_leaves_no_trace() {
                 1,
                 404,
                 destination,
-                "destination_not_active",
+                "destination_not_found",
             ),
             (
                 &ani,
                 ani.wallet_id,
                 full.user_id,
                 1,
-                400,
-                "Invalid amount",
-                "balance_limit",
+                404,
+                destination,
+                "destination_not_found",
             ),
         ];
         for (who, from, to, amount, status, sentence, code) in cases {

@@ -2,8 +2,12 @@
 //!
 //! A new kind of movement is a row of [`KINDS`] and a function here, a route in a service, and nothing in the ledger.
 
+mod limits;
+
 use ledger_api::{Actor, Description, Holder, Kind, Kinds, NewPosting, Operation, Party, Role};
 use money::Amount;
+
+pub use limits::limit_exceeded;
 
 /// Money comes in from outside.
 pub const TOPUP: Kind = Kind {
@@ -49,6 +53,21 @@ pub fn top_up(wallet_id: i64, user_id: i64, amount: Amount) -> Operation {
         amount,
         Actor::User(user_id),
     )
+    .into()
+}
+
+/// A service brings money in from outside; `reference` says what it is there.
+pub fn deposit(wallet_id: i64, by: Actor, amount: Amount, reference: String) -> Operation {
+    NewPosting {
+        note: Some(reference),
+        ..posting(
+            &TOPUP,
+            Party::System(Role::In),
+            Party::Wallet(wallet_id),
+            amount,
+            by,
+        )
+    }
     .into()
 }
 

@@ -1,4 +1,4 @@
-//! What users, administrators and (for deductions) services call.
+//! What users, administrators and (for deposits and deductions) services call.
 
 use std::collections::HashMap;
 
@@ -14,11 +14,14 @@ use ledger_api::{
 };
 
 use super::Wallets;
-use super::refusals::{no_outcome, not_found, refused, unauthorized, user_unverified};
-use super::wire::{
-    AmountRequest, AtParameter, BalanceBody, MovedBody, OpenRequest, StatusRequest, Wallet,
-    WalletBody, WalletsBody,
+use super::refusals::{
+    no_outcome, not_found, refused, topup_closed, unauthorized, unreadable, user_unverified,
 };
+use super::wire::{
+    AmountRequest, AtParameter, BalanceBody, DepositRequest, MovedBody, OpenRequest, StatusRequest,
+    Wallet, WalletBody, WalletsBody,
+};
+use crate::TopUp;
 use ledger::domain::Account;
 
 /// Lists the caller's wallets, the oldest first
@@ -140,7 +143,7 @@ pub(super) async fn balance(
 /// Puts money from outside into one of the caller's wallets
 ///
 /// With an `Idempotency-Key` the call can be repeated, also after a failure whose outcome is unknown (503, 504, a broken connection): the
-/// money comes in once, and the first answer comes again.
+/// money comes in once, and the first answer comes again. Where the operator does not leave it open to users (`TOPUP`), it is refused.
 #[utoipa::path(
     post,
     path = "/wallets/{id}/topup",
@@ -149,8 +152,8 @@ pub(super) async fn balance(
     request_body = AmountRequest,
     responses(
         (status = 200, description = "The money is in the wallet.", body = MovedBody),
-        (status = 400, description = "Invalid amount: invalid_amount, balance_limit, ledger_limit"),
-        (status = 403, description = "Unauthorized: not_owner; Wallet is not active: wallet_not_active"),
+        (status = 400, description = "Invalid amount: invalid_amount, limit_exceeded, balance_limit, ledger_limit"),
+        (status = 403, description = "Unauthorized: not_owner; Wallet is not active: wallet_not_active; Top up is not available: topup_closed"),
         (status = 404, description = "Wallet not found: wallet_not_found"),
     )
 )]
@@ -165,8 +168,62 @@ pub(super) async fn top_up(
     let user_id = caller.user_id.0;
     let amount = body.amount()?;
     let key = wallets.key(user_id, "POST /wallets/{id}/topup", key);
+    // What was done while it was open is answered as it was.
+    if wallets.topup != TopUp::Open && !wallets.has_happened(&key).await? {
+        return Err(topup_closed());
+    }
     let operation = wallet_api::top_up(wallet_id, user_id, amount);
     let done = wallets.submit(key, operation).await?;
+    done.moved("Top up successful", |posting| posting.credit)
+}
+
+/// Brings money from outside into a wallet (the operator's funding service only)
+///
+/// The gateway does not route it. The reference says what it is outside, such as a bank's number of the payment. It is unique for ever: a
+/// repeat brings nothing in, and has the first answer.
+#[utoipa::path(
+    post,
+    path = "/wallets/{id}/deposit",
+    operation_id = "deposit",
+    params(("id" = inline(PathId), Path, description = "The id of the wallet.")),
+    request_body = DepositRequest,
+    responses(
+        (status = 200, description = "The money is in the wallet.", body = MovedBody),
+        (status = 400, description = "Invalid amount: invalid_amount, limit_exceeded, balance_limit, ledger_limit; Invalid field: invalid_field; Invalid request body: unknown_field"),
+        (status = 403, description = "Unauthorized: services_only, forbidden; Wallet is not active: wallet_not_active; Top up is not available: topup_closed"),
+        (status = 404, description = "Wallet not found: wallet_not_found"),
+        (status = 409, description = "Reference reused: reference_reused"),
+    )
+)]
+pub(super) async fn deposit(
+    State(wallets): State<Wallets>,
+    service: ServiceCaller,
+    id: PathId,
+    Json(body): Json<DepositRequest>,
+) -> Result<Response, ApiError> {
+    if Service::from_name(&service.0) != Some(Service::Funding) {
+        return Err(ApiError::forbidden("Unauthorized", "forbidden")
+            .message("Only the operator's funding service brings money in"));
+    }
+    let wallet_id = id.or(not_found())?;
+    let (amount, reference) = body.parse()?;
+    let key = Key {
+        key: idempotency_key(0, "POST /wallets/{id}/deposit", &reference),
+        is_the_clients: true,
+    };
+    if wallets.topup == TopUp::Off && !wallets.has_happened(&key).await? {
+        return Err(topup_closed());
+    }
+    let by = Actor::Service(Service::Funding);
+    let operation = wallet_api::deposit(wallet_id, by, amount, reference);
+    let done = wallets.submit(key, operation).await.map_err(|error| {
+        if error.status == StatusCode::UNPROCESSABLE_ENTITY {
+            return ApiError::new(StatusCode::CONFLICT, "Reference reused", "reference_reused")
+                .field("reference")
+                .message("This reference belongs to another deposit");
+        }
+        error
+    })?;
     done.moved("Top up successful", |posting| posting.credit)
 }
 
@@ -181,7 +238,7 @@ pub(super) async fn top_up(
     request_body = AmountRequest,
     responses(
         (status = 200, description = "The money is taken out.", body = MovedBody),
-        (status = 400, description = "Invalid amount: invalid_amount, ledger_limit; Insufficient balance: insufficient_balance"),
+        (status = 400, description = "Invalid amount: invalid_amount, limit_exceeded, ledger_limit; Insufficient balance: insufficient_balance"),
         (status = 403, description = "Unauthorized: services_only; Wallet is not active: wallet_not_active"),
         (status = 404, description = "Wallet not found: wallet_not_found"),
     )
@@ -293,6 +350,15 @@ impl Wallets {
                 is_the_clients: false,
             },
         }
+    }
+
+    /// True if the log has an entry of this key. Who sent none has a new one.
+    async fn has_happened(&self, key: &Key) -> Result<bool, ApiError> {
+        if !key.is_the_clients {
+            return Ok(false);
+        }
+        let (_, known) = self.store.find(&[key.key]).await.map_err(unreadable)?;
+        Ok(!known.is_empty())
     }
 
     async fn submit(&self, key: Key, operation: Operation) -> Result<Done, ApiError> {

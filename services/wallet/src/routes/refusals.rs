@@ -28,6 +28,7 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
         }
         Refusal::BalanceLimit => ApiError::bad_request("Invalid amount", "balance_limit")
             .message("The wallet would hold more than 9007199254740991"),
+        Refusal::LimitExceeded(exceeded) => wallet_api::limit_exceeded(exceeded),
         Refusal::LedgerLimit => ApiError::bad_request("Invalid amount", "ledger_limit")
             .message("The ledger cannot count that far"),
         Refusal::WalletExists => {
@@ -45,6 +46,12 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
             ApiError::internal()
         }
     }
+}
+
+/// Who may not bring money in.
+pub(super) fn topup_closed() -> ApiError {
+    ApiError::forbidden("Top up is not available", "topup_closed")
+        .message("Users do not bring money in here: it comes from the operator's services")
 }
 
 pub(super) fn user_unverified() -> ApiError {

@@ -161,6 +161,40 @@ impl AmountRequest {
     }
 }
 
+/// How long the reference of a deposit may be.
+const REFERENCE_BYTES_MAX: usize = 128;
+
+/// Money that comes in from outside.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DepositRequest {
+    /// In the currency's smallest unit.
+    #[serde(default)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 50_000)]
+    amount: Field<Amount>,
+    /// What it is outside: 1 to 128 visible ASCII characters.
+    #[serde(default)]
+    #[schema(value_type = String, required, pattern = "^[!-~]{1,128}$", example = "bca-20261122-000017")]
+    reference: Field<String>,
+}
+
+impl DepositRequest {
+    pub(super) fn parse(self) -> Result<(Amount, String), ApiError> {
+        let wrong = || {
+            ApiError::bad_request("Invalid field", "invalid_field")
+                .field("reference")
+                .message("reference is 1 to 128 visible ASCII characters")
+        };
+        let amount = self.amount.or_errors(invalid_amount, invalid_amount)?;
+        let reference = self.reference.or_errors(wrong, wrong)?;
+        let is_visible = reference.bytes().all(|byte| byte.is_ascii_graphic());
+        if reference.is_empty() || reference.len() > REFERENCE_BYTES_MAX || !is_visible {
+            return Err(wrong());
+        }
+        Ok((amount, reference))
+    }
+}
+
 /// The status that a wallet gets.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
