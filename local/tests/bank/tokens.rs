@@ -38,6 +38,7 @@ const ROUTES: &[(&str, &str, usize)] = &[
 /// Routes for services only; the gateway has none of them.
 const SERVICE_ROUTES: &[(&str, &str, usize)] = &[
     ("POST", "/wallets/1/deduct", 2),
+    ("POST", "/wallets/1/deposit", 2),
     ("POST", "/transactions", 3),
     ("POST", "/internal/orders", 2),
     ("GET", "/internal/log?after=0&limit=1", 2),
