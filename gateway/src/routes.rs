@@ -63,6 +63,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/users/{id}",                      User),
     row(PUT,    "/users/{id}",                      User),
     row(DELETE, "/users/{id}",                      User),
+    row(GET,    "/currencies",                      Wallet).open(),
     row(GET,    "/wallets",                         Wallet),
     row(POST,   "/wallets",                         Wallet).with_key(),
     row(GET,    "/wallets/{id}",                    Wallet),

@@ -10,6 +10,7 @@ const abouts = {
   "DELETE /users/{}": "Deletes the caller and closes their wallets. The money and its history stay.",
   "GET /users/verify": "The user of the token.",
   "GET /.well-known/jwks.json": "The public keys that tokens are signed with, for whoever verifies them elsewhere.",
+  "GET /currencies": "The currencies that wallets can be opened in, with the digits of their amounts. Needs no token.",
   "GET /wallets": "The caller's wallets, the oldest first.",
   "POST /wallets": "Opens a wallet, in IDR unless the body names another currency. One for each currency.",
   "GET /wallets/{}": "One of the caller's wallets.",

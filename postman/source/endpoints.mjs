@@ -5,6 +5,7 @@ import { folder, get, number, post, put, remove } from "./request.mjs";
 import { toBudi, toMerchant, twoPeople } from "./people.mjs";
 import {
   balance,
+  currencyRow,
   jwks,
   list,
   object,
@@ -118,6 +119,21 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
 ]);
 
 const wallets = folder("Wallets", "What a user has.", [
+  get("List the currencies", "/currencies", {
+    token: null,
+    about: "Those that wallets can be opened in, with the digits of every amount. Needs no token.",
+    status: 200,
+    shape: object({ currencies: list(currencyRow) }),
+    test() {
+      const { currencies } = pm.response.json();
+      pm.test("rupiah have no digits after the point here", () => {
+        pm.expect(currencies.find((row) => row.code === "IDR").exponent).to.eql(0);
+      });
+      pm.test("nobody opens a wallet of gold by accident", () => {
+        pm.expect(currencies.map((row) => row.code)).to.not.include.members(["XAU"]);
+      });
+    },
+  }),
   post("Open a wallet", "/wallets", {
     about: "One for each currency; IDR unless the body names another.",
     body: { currency: "USD" },

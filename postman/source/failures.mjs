@@ -115,6 +115,12 @@ const wallets = folder("Wallets", "Wallets that are not there, are somebody else
     error: "Invalid currency",
     code: "invalid_currency",
   }),
+  post("Open a wallet of gold", "/wallets", {
+    body: { currency: "XAU" },
+    status: 400,
+    error: "Invalid currency",
+    code: "currency_not_offered",
+  }),
   get("Show an unknown wallet", `/wallets/${UNKNOWN_ID}`, { status: 404, error: "Wallet not found", code: "wallet_not_found" }),
   ...BAD_IDS.map((id) => get(`Show the wallet ${id}`, `/wallets/${id}`, { status: 404, error: "Wallet not found" })),
   get("Show somebody else's wallet", "/wallets/{{other_wallet_id}}", { status: 403, error: "Unauthorized", code: "not_owner" }),

@@ -22,6 +22,12 @@ export const wallet = object({
   currency,
   status: word("active", "frozen", "closed"),
 });
+export const currencyRow = object({
+  code: currency,
+  numeric: { type: "integer", minimum: 1, maximum: 999 },
+  exponent: { type: "integer", minimum: 0, maximum: 4 },
+  name: { type: "string", minLength: 1 },
+});
 export const balance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency });
 export const pastBalance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency, at: time });
 export const toppedUp = object({ message: word("Top up successful"), wallet });

@@ -78,6 +78,7 @@ pub static CODES: &[Code] = &[
     row("not_storable",                 &[400],      "The database cannot keep a value of the request"),
     row("invalid_amount",               &[400],      "The amount is no whole number from 1 to 9007199254740991"),
     row("invalid_currency",             &[400],      "The currency is no code of ISO 4217"),
+    row("currency_not_offered",         &[400],      "No wallets are opened in this currency here; `GET /currencies` lists the others"),
     row("invalid_status",               &[400],      "The status is neither `active` nor `frozen`"),
     row("invalid_wallet_id",            &[400],      "The id of a wallet is no positive whole number"),
     row("invalid_type",                 &[400],      "The type of a transaction is unknown").between_services(),

@@ -9,6 +9,8 @@
     clippy::float_arithmetic
 )]
 
+mod currencies;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -71,17 +73,12 @@ impl Currency {
 
     /// The number that ISO 4217 gives this currency (360 for IDR).
     pub fn numeric(self) -> u16 {
-        iso_currency::Currency::from_code(self.code())
-            .map(|currency| currency.numeric())
-            .unwrap_or(0)
+        self.row().map_or(0, |row| row.numeric)
     }
 
     /// The currency with this ISO 4217 number.
     pub fn from_numeric(number: u16) -> Result<Currency, UnknownCurrency> {
-        iso_currency::Currency::from_numeric(number)
-            .ok_or(UnknownCurrency)?
-            .code()
-            .parse()
+        currencies::numbered(number).map(|row| Currency(row.code))
     }
 }
 
@@ -95,9 +92,8 @@ impl FromStr for Currency {
             .as_bytes()
             .try_into()
             .map_err(|_| UnknownCurrency)?;
-        let code = std::str::from_utf8(&letters).map_err(|_| UnknownCurrency)?;
-        iso_currency::Currency::from_code(code).ok_or(UnknownCurrency)?;
-        Ok(Currency(letters))
+        let row = currencies::find(letters).ok_or(UnknownCurrency)?;
+        Ok(Currency(row.code))
     }
 }
 

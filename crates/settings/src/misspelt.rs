@@ -11,6 +11,7 @@ pub const VARIABLES: &[&str] = &[
     "BIND",
     "BODY_TIMEOUT",
     "CORS_ORIGINS",
+    "CURRENCIES",
     "DATABASE_CONNECTIONS",
     "DATABASE_SCHEMA",
     "DATABASE_URL",

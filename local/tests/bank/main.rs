@@ -7,6 +7,7 @@ mod audit;
 mod belonging;
 mod concurrency;
 mod contract;
+mod currencies;
 mod documents;
 mod input;
 mod old_clients;

@@ -17,7 +17,7 @@ use store::DatabaseConfig;
 
 pub use config::Config;
 pub use demo::demo_key;
-pub use money_config::{MoneyConfig, TopUp};
+pub use money_config::{Currencies, MoneyConfig, TopUp};
 pub use routes::internal::orders_router;
 pub use routes::openapi;
 
@@ -115,6 +115,7 @@ async fn router(
         metrics: ledger_metrics,
         kinds: config.kinds,
         topup,
+        currencies: config.money.currencies.unwrap_or_default(),
     })))
 }
 

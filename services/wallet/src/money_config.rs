@@ -3,8 +3,10 @@
 //! The local mode and the service read the same settings. They differ in one default: with demo money, which is worth nothing, every
 //! user may top up; elsewhere only the operator's services may, because they know who paid for it.
 
+use std::str::FromStr;
+
 use clap::ValueEnum;
-use money::Amount;
+use money::{Amount, Currency};
 
 /// The most that one movement moves unless the operator says otherwise: a trillion. A wallet holds 9,007 times as much, and the range of
 /// a system account is more than nine million times as wide.
@@ -20,6 +22,32 @@ pub struct MoneyConfig {
     /// The most that one movement moves, in the currency's smallest unit; refunds and releases are exempt
     #[arg(long, env = "MOVEMENT_MAX", default_value = MOVEMENT_MAX, value_parser = amount)]
     pub movement_max: Amount,
+    /// The currencies that wallets may be opened in, by their codes, separated by commas (`IDR,USD`); without it every currency that people can spend.
+    /// Wallets that are there already go on
+    #[arg(long, env = "CURRENCIES", value_parser = clap::value_parser!(Currencies))]
+    pub currencies: Option<Currencies>,
+}
+
+/// The currencies that wallets may be opened in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Currencies(Vec<Currency>);
+
+impl Currencies {
+    /// True if wallets may be opened in this one.
+    pub(crate) fn offers(&self, currency: Currency) -> bool {
+        self.0.contains(&currency)
+    }
+
+    /// Each, by code.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Currency> {
+        self.0.iter().copied()
+    }
+}
+
+impl Default for Currencies {
+    fn default() -> Currencies {
+        Currencies(Currency::spent().collect())
+    }
 }
 
 /// Who brings money in.
@@ -39,6 +67,7 @@ impl MoneyConfig {
         MoneyConfig {
             topup: Some(TopUp::Open),
             movement_max: amount(MOVEMENT_MAX).unwrap_or(Amount::MAX),
+            currencies: None,
         }
     }
 
@@ -52,6 +81,29 @@ impl MoneyConfig {
     pub fn with_topup(mut self, default: TopUp) -> MoneyConfig {
         self.topup = Some(self.topup_or(default));
         self
+    }
+}
+
+impl FromStr for Currencies {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Currencies, String> {
+        let mut listed = Vec::new();
+        for code in text.split(',').map(str::trim) {
+            let currency: Currency = code
+                .parse()
+                .map_err(|_| format!("{code:?} is no code of ISO 4217"))?;
+            if !currency.is_spent() {
+                return Err(format!(
+                    "{currency} is {}, which nobody can spend",
+                    currency.name()
+                ));
+            }
+            listed.push(currency);
+        }
+        listed.sort_unstable();
+        listed.dedup();
+        Ok(Currencies(listed))
     }
 }
 
@@ -73,6 +125,20 @@ mod tests {
             assert!(amount(wrong).is_err(), "{wrong}");
         }
         assert_eq!(MoneyConfig::open().movement_max.units(), 1_000_000_000_000);
+    }
+
+    #[test]
+    fn currencies_are_a_list_of_what_people_can_spend() {
+        let listed = " usd, IDR,usd".parse::<Currencies>().unwrap_or_default();
+        let codes: Vec<String> = listed.iter().map(|of| of.to_string()).collect();
+        assert_eq!(codes, ["IDR", "USD"]);
+        for wrong in [
+            "", "IDR,", "IDR;USD", "rupiah", "XXX", "IDR,XAU", "XTS", "CLF",
+        ] {
+            assert!(wrong.parse::<Currencies>().is_err(), "{wrong}");
+        }
+        let all = Currencies::default();
+        assert!(all.offers(Currency::IDR) && all.iter().count() > 150);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The HTTP routes: parse → one call → map.
 
+mod currencies;
 pub(crate) mod internal;
 mod public;
 mod refusals;
@@ -19,7 +20,7 @@ use user_api::UserClient;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::TopUp;
+use crate::{Currencies, TopUp};
 use ledger::domain::Account;
 use ledger::store::{LedgerStore, StoreError};
 use ledger::{Ledger, LedgerMetrics};
@@ -43,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: LedgerMetrics,
     pub(crate) kinds: &'static Kinds,
     pub(crate) topup: TopUp,
+    pub(crate) currencies: Currencies,
 }
 
 impl Wallets {
@@ -74,6 +76,7 @@ impl FromRef<Wallets> for ServiceKeys {
 fn public() -> OpenApiRouter<Wallets> {
     OpenApiRouter::new()
         .routes(routes!(public::list, public::open))
+        .routes(routes!(currencies::list))
         .routes(routes!(public::show))
         .routes(routes!(public::balance))
         .routes(routes!(public::top_up))

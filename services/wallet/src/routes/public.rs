@@ -15,7 +15,8 @@ use ledger_api::{
 
 use super::Wallets;
 use super::refusals::{
-    no_outcome, not_found, refused, topup_closed, unauthorized, unreadable, user_unverified,
+    currency_not_offered, no_outcome, not_found, refused, topup_closed, unauthorized, unreadable,
+    user_unverified,
 };
 use super::wire::{
     AmountRequest, AtParameter, BalanceBody, DepositRequest, MovedBody, OpenRequest, StatusRequest,
@@ -44,7 +45,7 @@ pub(super) async fn list(
 
 /// Opens a wallet for the caller
 ///
-/// A user has one wallet of each currency. With an `Idempotency-Key` the call can be repeated: the first answer comes again.
+/// A user has one wallet of each currency; `GET /currencies` lists those that there can be. With an `Idempotency-Key` the call can be repeated: the first answer comes again.
 #[utoipa::path(
     post,
     path = "/wallets",
@@ -52,7 +53,7 @@ pub(super) async fn list(
     request_body = OpenRequest,
     responses(
         (status = 201, description = "The wallet is open.", body = WalletBody),
-        (status = 400, description = "Invalid currency: invalid_currency; User already has a wallet: wallet_exists; User verification failed: user_verification_failed"),
+        (status = 400, description = "Invalid currency: invalid_currency, currency_not_offered; User already has a wallet: wallet_exists; User verification failed: user_verification_failed"),
     )
 )]
 pub(super) async fn open(
@@ -62,6 +63,7 @@ pub(super) async fn open(
     Json(body): Json<OpenRequest>,
 ) -> Result<Response, ApiError> {
     let currency = body.currency()?;
+    let is_offered = wallets.currencies.offers(currency);
     let user_id = caller.user_id.0;
     wallets
         .users
@@ -69,6 +71,10 @@ pub(super) async fn open(
         .await?
         .ok_or_else(user_unverified)?;
     let key = wallets.key(user_id, "POST /wallets", key);
+    // What was opened while it was offered is answered as it was.
+    if !is_offered && !wallets.has_happened(&key).await? {
+        return Err(currency_not_offered(currency));
+    }
     let operation = Operation::OpenWallet { user_id, currency };
     let done = wallets.submit(key, operation).await?;
     let Event::WalletOpened { wallet_id, .. } = done.event else {

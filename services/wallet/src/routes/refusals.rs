@@ -4,6 +4,7 @@ use api_error::ApiError;
 use ledger::LedgerError;
 use ledger::store::StoreError;
 use ledger_api::Refusal;
+use money::Currency;
 use store::Fault;
 
 pub(super) fn not_found() -> ApiError {
@@ -46,6 +47,14 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
             ApiError::internal()
         }
     }
+}
+
+pub(super) fn currency_not_offered(currency: Currency) -> ApiError {
+    ApiError::bad_request("Invalid currency", "currency_not_offered")
+        .field("currency")
+        .message(format!(
+            "No wallets are opened in {currency} here; GET /currencies lists those that there can be"
+        ))
 }
 
 /// Who may not bring money in.
