@@ -9,6 +9,7 @@ import {
   jwks,
   list,
   object,
+  openSession,
   paid,
   pastBalance,
   payment,
@@ -114,6 +115,53 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         pm.expect(user.name).to.eql("Ani");
       });
     },
+  }),
+  post("Log in on a second device", "/auth/login", {
+    token: null,
+    body: { email: "{{email}}", password: "correct horse" },
+    status: 200,
+    shape: session,
+    test() {
+      pm.environment.set("device_token", pm.response.json().token);
+    },
+  }),
+  get("List one's sessions", "/users/{{user_id}}/sessions", {
+    about: "Newest first. `current` marks the session of the token.",
+    status: 200,
+    shape: object({ sessions: list(openSession) }),
+    test() {
+      const { sessions } = pm.response.json();
+      pm.test("one is the caller's, and others go on beside it", () => {
+        pm.expect(sessions.filter((session) => session.current)).to.have.lengthOf(1);
+        pm.expect(sessions.length).to.be.at.least(3);
+      });
+      const other = sessions[0];
+      pm.test("the newest is the second device's", () => pm.expect(other.current).to.eql(false));
+      pm.environment.set("session_id", other.id);
+    },
+  }),
+  remove("End one session", "/users/{{user_id}}/sessions/{{session_id}}", { status: 204 }),
+  get("The second device is out", "/users/verify", { token: "device_token", status: 401, error: "Invalid token" }),
+  put("Change the password", "/users/{{user_id}}/password", {
+    about: "Asks for the old one, and ends every other session of the user.",
+    body: { old_password: "correct horse", new_password: "correct horse, wrong stable" },
+    status: 204,
+  }),
+  get("Only the caller's session goes on", "/users/{{user_id}}/sessions", {
+    status: 200,
+    test() {
+      pm.test("it is the caller's", () => {
+        pm.expect(pm.response.json().sessions.map((session) => session.current)).to.deep.eql([true]);
+      });
+    },
+  }),
+  put("Change it back", "/users/{{user_id}}/password", {
+    body: { old_password: "correct horse, wrong stable", new_password: "correct horse" },
+    status: 204,
+  }),
+  remove("End all other sessions", "/users/{{user_id}}/sessions?except=current", {
+    about: "Without `except` the session of the token ends, too.",
+    status: 204,
   }),
   get("The keys that tokens are signed with", "/.well-known/jwks.json", { token: null, status: 200, shape: jwks }),
 ]);

@@ -67,6 +67,33 @@ const users = folder("Users", "Registering, logging in, and other people's accou
     code: "not_owner",
   }),
   put("Change an unknown user", `/users/${UNKNOWN_ID}`, { body: { name: "Eve" }, status: 404, error: "User not found" }),
+  register("Register with one of the commonest passwords", { password: "iloveyou" }, { error: "Invalid field", code: "weak_password" }),
+  register("Register with the address as the password", { password: "nobody@example.com" }, { error: "Invalid field", code: "weak_password" }),
+  put("Change the password without the right old one", "/users/{{user_id}}/password", {
+    body: { old_password: "wrong horse", new_password: "a better horse" },
+    status: 403,
+    error: "Wrong password",
+    code: "wrong_password",
+  }),
+  put("Change the password to one of the commonest", "/users/{{user_id}}/password", {
+    body: { old_password: "correct horse", new_password: "12345678" },
+    status: 400,
+    error: "Invalid field",
+    code: "weak_password",
+  }),
+  put("Change somebody else's password", "/users/{{other_user_id}}/password", {
+    body: { old_password: "battery staple", new_password: "a better horse" },
+    status: 403,
+    error: "Unauthorized to update this user",
+    code: "not_owner",
+  }),
+  get("See somebody else's sessions", "/users/{{other_user_id}}/sessions", { status: 403, error: "Unauthorized", code: "not_owner" }),
+  remove("End somebody else's sessions", "/users/{{other_user_id}}/sessions", { status: 403, error: "Unauthorized", code: "not_owner" }),
+  remove("End a session that is not there", "/users/{{user_id}}/sessions/nothing", {
+    status: 404,
+    error: "Session not found",
+    code: "session_not_found",
+  }),
   remove("Delete somebody else", "/users/{{other_user_id}}", {
     status: 403,
     error: "Unauthorized to delete this user",

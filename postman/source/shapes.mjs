@@ -14,6 +14,7 @@ export const word = (...words) => ({ type: "string", enum: words });
 // An administrator that comes from the configuration has no number.
 export const user = object({ id, name: text, email: text, phone: { type: "string" } });
 export const session = object({ token: text, user });
+export const openSession = object({ id: text, created_at: time, expires_at: time, current: { type: "boolean" } });
 
 export const wallet = object({
   id,

@@ -19,6 +19,8 @@ pub struct Caller {
     pub role: Role,
     /// The session of the token.
     pub session: String,
+    /// The number of that session among those of the user.
+    pub session_number: i64,
     /// When the token ends, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -38,6 +40,7 @@ impl Verifier {
             user_id: claims.user_id,
             role: claims.role,
             session: claims.sid.clone(),
+            session_number: claims.num,
             expires_at: claims.exp,
         })
     }

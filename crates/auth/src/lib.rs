@@ -5,12 +5,14 @@
 //! A service's token is a JWT of a minute, under an HMAC key that only services hold. Different algorithm, different
 //! issuer, different audience: each kind is refused where the other is expected.
 
+mod ended;
 mod extract;
 mod keys;
 mod service;
 mod user;
 mod verifier;
 
+pub use ended::EndedSessions;
 pub use extract::{Caller, ServiceCaller};
 pub use keys::{Jwk, Jwks, KeyError, MIN_SECRET_BYTES, SigningKeys};
 pub use service::{ServiceIdentity, ServiceKeyConfig, ServiceKeys};

@@ -45,6 +45,9 @@ pub struct Claims {
     pub role: Role,
     /// The session: every log-in has its own, and it can be ended.
     pub sid: String,
+    /// The number of the session among those of its user: a later one has a larger one. 0 where the release before signed the token.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num: i64,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,
     /// When it ends, in seconds since 1970.
@@ -61,10 +64,19 @@ impl Claims {
             user_id,
             role,
             sid: session,
+            num: 0,
             iat: now.seconds(),
             exp: now.plus(TOKEN_LIFETIME).seconds(),
         }
     }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Why a token is refused.

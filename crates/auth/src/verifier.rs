@@ -2,9 +2,11 @@
 //!
 //! Checking a signature takes 50 microseconds, so a verified token is remembered, in a cache of bounded size; whether it has
 //! expired or was revoked is asked every time. Keys and revocations come from outside ([`Verifier::update`]): the user
-//! service feeds its own, the others follow it. What must hold: a revoked session is refused from the update on.
+//! service feeds its own, the others follow it. What must hold: a revoked session is refused from the update on, and no number of
+//! log-outs makes the memory grow past one small record a user.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::UserId;
+use crate::ended::{Ended, EndedSessions};
 use crate::keys::Jwks;
 use crate::user::{self, Claims, MAX_TOKEN_BYTES, TokenError};
 
@@ -25,6 +28,8 @@ const MAX_REMEMBERED: u64 = 50_000;
 const NEW_KEY_PATIENCE: Duration = Duration::from_millis(1500);
 /// The number of such tokens that may wait at once; more are refused immediately.
 const MAX_WAITING_FOR_KEY: usize = 64;
+/// The interval at which revocations that no token can need any more are forgotten. Each time all of them are looked at.
+const FORGET_EVERY_S: i64 = 300;
 
 /// The owner of revoked tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,7 +37,7 @@ const MAX_WAITING_FOR_KEY: usize = 64;
 pub enum RevokedSubject {
     /// Every token of a user who was deleted.
     User(UserId),
-    /// The tokens of one session, which was ended.
+    /// The tokens of one session, which was ended. Sessions that have a number are in [`EndedSessions`] instead.
     Session(String),
 }
 
@@ -54,13 +59,60 @@ pub struct SessionUpdate {
     pub cursor: i64,
     /// The revocations since the cursor of the request.
     pub revocations: Vec<Revocation>,
+    /// The users of whom sessions ended since the cursor of the request.
+    #[serde(default)]
+    pub ended: Vec<EndedSessions>,
+}
+
+impl SessionUpdate {
+    /// The number of items, by which a page is full or not.
+    pub fn len(&self) -> usize {
+        self.revocations.len().saturating_add(self.ended.len())
+    }
+
+    /// Returns whether nothing was revoked.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 #[derive(Default)]
 struct Known {
     jwks: Jwks,
     keys: HashMap<String, DecodingKey>,
-    revoked: HashMap<RevokedSubject, i64>,
+    /// By user: what of theirs is over.
+    ended: HashMap<UserId, Ended>,
+    /// Sessions without a number, and until when they matter.
+    sessions: HashMap<String, i64>,
+    /// When to look for what can be forgotten, in seconds since 1970.
+    forget_at: i64,
+}
+
+impl Known {
+    fn revokes(&self, claims: &Claims) -> bool {
+        let is_over = |ended: &Ended| !ended.allows(claims.num);
+        self.ended.get(&claims.user_id).is_some_and(is_over)
+            || (!self.sessions.is_empty() && self.sessions.contains_key(&claims.sid))
+    }
+
+    fn end(&mut self, user_id: UserId, ended: Ended) {
+        match self.ended.entry(user_id) {
+            Entry::Occupied(mut known) => known.get_mut().join(ended),
+            Entry::Vacant(place) => {
+                place.insert(ended);
+            }
+        }
+    }
+
+    /// Forgets what no token can need any more, now and then.
+    fn forget(&mut self, now: i64) {
+        if now < self.forget_at {
+            return;
+        }
+        self.forget_at = now.saturating_add(FORGET_EVERY_S);
+        self.ended.retain(|_, ended| ended.expires_at > now);
+        self.sessions.retain(|_, expires_at| *expires_at > now);
+    }
 }
 
 /// Verifies users' tokens. Cheap to clone; clones share what they know.
@@ -96,7 +148,12 @@ impl Verifier {
     /// Takes over new keys and revocations, and forgets the revocations that no token can need any more.
     pub fn update(&self, update: SessionUpdate) {
         let now = self.0.clock.now().seconds();
-        {
+        let is_news = {
+            let known = self.read();
+            !update.is_empty() || known.jwks != update.jwks || now >= known.forget_at
+        };
+        // Nearly always there is none, and nobody who verifies has to wait.
+        if is_news {
             let mut known = self.write();
             if known.jwks != update.jwks {
                 known.keys = update
@@ -109,11 +166,21 @@ impl Verifier {
                 // A token of a key that is gone must not live on in the cache.
                 self.0.verified.invalidate_all();
             }
-            known.revoked.retain(|_, expires_at| *expires_at > now);
-            for revocation in update.revocations {
-                known
-                    .revoked
-                    .insert(revocation.subject, revocation.expires_at);
+            known.forget(now);
+            for Revocation {
+                subject,
+                expires_at,
+            } in update.revocations
+            {
+                match subject {
+                    RevokedSubject::User(user_id) => known.end(user_id, Ended::all(expires_at)),
+                    RevokedSubject::Session(session) => {
+                        known.sessions.insert(session, expires_at);
+                    }
+                }
+            }
+            for ended in update.ended {
+                known.end(ended.user_id, ended.into());
             }
         }
         self.0.updated.notify_waiters();
@@ -140,15 +207,7 @@ impl Verifier {
         if claims.exp <= self.0.clock.now().seconds() {
             return Err(TokenError::Expired);
         }
-        let known = self.read();
-        let revoked = !known.revoked.is_empty()
-            && (known
-                .revoked
-                .contains_key(&RevokedSubject::User(claims.user_id))
-                || known
-                    .revoked
-                    .contains_key(&RevokedSubject::Session(claims.sid.clone())));
-        if revoked {
+        if self.read().revokes(&claims) {
             return Err(TokenError::Invalid);
         }
         Ok(claims)
@@ -179,9 +238,10 @@ impl Verifier {
         self.key(kid)
     }
 
-    /// The users and sessions that are refused now; for tests and metrics.
-    pub fn revoked(&self) -> HashSet<RevokedSubject> {
-        self.read().revoked.keys().cloned().collect()
+    /// The number of records of what is over, for metrics.
+    pub fn records(&self) -> usize {
+        let known = self.read();
+        known.ended.len().saturating_add(known.sessions.len())
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {

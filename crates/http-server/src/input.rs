@@ -84,6 +84,13 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Field<T> {
 pub struct PathId(pub Option<i64>);
 
 impl PathId {
+    /// The id that a part of a path is, for a path with more than one parameter.
+    pub fn parse(text: &str) -> PathId {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let id = text.parse::<i64>().ok().filter(|id| is_digits && *id > 0);
+        PathId(id)
+    }
+
     /// The id, or the error of a resource that is not there.
     pub fn or(self, not_found: impl Into<ApiError>) -> Result<i64, ApiError> {
         self.0
@@ -95,13 +102,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let id = Path::<String>::from_request_parts(parts, state)
-            .await
-            .ok()
-            .filter(|Path(text)| text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|Path(text)| text.parse::<i64>().ok())
-            .filter(|id| *id > 0);
-        Ok(PathId(id))
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        Ok(text.map_or(PathId(None), |Path(text)| PathId::parse(&text)))
     }
 }
 

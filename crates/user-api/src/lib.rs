@@ -18,8 +18,9 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 /// The time that one such call may take.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The largest number of revocations in one answer: a megabyte. One that has fewer has all there are.
-pub const SESSIONS_PAGE_MAX: usize = 10_000;
+/// The largest number of revocations in one answer: 400 kilobytes, and 7 megabytes where each user has kept as many sessions as anybody
+/// may have. One that has fewer has all there are.
+pub const SESSIONS_PAGE_MAX: usize = 4_000;
 
 /// A user, as far as another service needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,21 +109,21 @@ impl UserClient {
     /// Keys, and everything that was revoked after `after`, in one: a service that starts must not accept tokens by the keys
     /// before it knows which are revoked.
     async fn all_sessions(&self, after: i64) -> Result<SessionUpdate, CallError> {
-        let mut revocations = Vec::new();
-        let mut cursor = after;
+        let mut all = SessionUpdate {
+            cursor: after,
+            ..SessionUpdate::default()
+        };
         loop {
-            let page = tokio::time::timeout(FOLLOW_TIMEOUT, self.sessions(cursor))
+            let page = tokio::time::timeout(FOLLOW_TIMEOUT, self.sessions(all.cursor))
                 .await
                 .map_err(|_| CallError::Timeout { service: SERVICE })??;
-            cursor = page.cursor;
-            let is_last = page.revocations.len() < SESSIONS_PAGE_MAX;
-            revocations.extend(page.revocations);
+            let is_last = page.len() < SESSIONS_PAGE_MAX;
+            all.jwks = page.jwks;
+            all.cursor = page.cursor;
+            all.revocations.extend(page.revocations);
+            all.ended.extend(page.ended);
             if is_last {
-                return Ok(SessionUpdate {
-                    jwks: page.jwks,
-                    cursor,
-                    revocations,
-                });
+                return Ok(all);
             }
         }
     }

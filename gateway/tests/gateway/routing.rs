@@ -11,7 +11,7 @@ const TRANSACTION: &str = SERVICES[2];
 const PAYMENT: &str = SERVICES[3];
 
 /// The public API, written down a second time: the service, the method, the path, whether a token is needed.
-pub(crate) const CALLS: [(&str, Method, &str, bool); 24] = [
+pub(crate) const CALLS: [(&str, Method, &str, bool); 28] = [
     (USER, Method::POST, "/auth/register", false),
     (USER, Method::POST, "/auth/login", false),
     (USER, Method::POST, "/auth/logout", true),
@@ -21,6 +21,10 @@ pub(crate) const CALLS: [(&str, Method, &str, bool); 24] = [
     (USER, Method::GET, "/users/7", true),
     (USER, Method::PUT, "/users/7", true),
     (USER, Method::DELETE, "/users/7", true),
+    (USER, Method::PUT, "/users/7/password", true),
+    (USER, Method::GET, "/users/7/sessions", true),
+    (USER, Method::DELETE, "/users/7/sessions", true),
+    (USER, Method::DELETE, "/users/7/sessions/s-1", true),
     (WALLET, Method::GET, "/wallets", true),
     (WALLET, Method::POST, "/wallets", true),
     (WALLET, Method::GET, "/wallets/7", true),

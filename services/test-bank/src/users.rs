@@ -88,6 +88,7 @@ async fn sessions(
         jwks: keys.jwks().clone(),
         cursor: i64::try_from(revocations.len()).unwrap_or(0),
         revocations: revocations.iter().skip(known).cloned().collect(),
+        ended: Vec::new(),
     })
 }
 

@@ -29,7 +29,7 @@ pub struct Config {
     /// The first administrator: made at the start when missing; goes with ADMIN_PASSWORD
     #[arg(long, env = "ADMIN_EMAIL")]
     pub admin_email: Option<String>,
-    /// The password that the administrator begins with; a later start does not change it
+    /// The password that the administrator begins with; a new value is taken at the next start and ends the administrator's sessions
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
     /// Make the demo users (John, Jane, Bob) when there are no users yet

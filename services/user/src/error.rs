@@ -4,6 +4,9 @@ use api_error::ApiError;
 use http::StatusCode;
 use store::sqlx;
 
+use crate::domain::PasswordRefused;
+use crate::wire;
+
 /// Why a request fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -13,6 +16,16 @@ pub(crate) enum Error {
     EmailTaken,
     #[error("Invalid credentials")]
     InvalidCredentials,
+    /// The old password of a change.
+    #[error("Wrong password")]
+    WrongPassword,
+    /// The new password of a change.
+    #[error("new_password {0}")]
+    PasswordRefused(PasswordRefused),
+    #[error("Session not found")]
+    SessionNotFound,
+    #[error("Unauthorized to see the sessions of this user")]
+    MayNotSeeSessions,
     #[error("Unauthorized to update this user")]
     MayNotUpdate,
     #[error("Unauthorized to delete this user")]
@@ -48,6 +61,11 @@ impl From<Error> for ApiError {
             Error::InvalidCredentials => {
                 ApiError::unauthenticated("Invalid credentials", "invalid_credentials")
             }
+            Error::WrongPassword => ApiError::forbidden("Wrong password", "wrong_password")
+                .message("old_password is not the password of now"),
+            Error::PasswordRefused(why) => wire::refused("new_password", why),
+            Error::SessionNotFound => ApiError::not_found("Session not found", "session_not_found"),
+            Error::MayNotSeeSessions => ApiError::forbidden("Unauthorized", "not_owner"),
             Error::MayNotUpdate => {
                 ApiError::forbidden("Unauthorized to update this user", "not_owner")
             }

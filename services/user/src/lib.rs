@@ -18,6 +18,7 @@ mod passwords;
 mod request_hash;
 mod routes;
 mod sessions;
+mod sign_in;
 mod start;
 mod store;
 mod users;
@@ -55,6 +56,7 @@ const STEPS: &[Step] = ::store::steps![
     (1, "users", "0001_users.sql"),
     (2, "ledger", "0002_ledger.sql"),
     (3, "closures by", "0003_closures_by.sql"),
+    (4, "sessions", "0004_sessions.sql"),
 ];
 
 /// A database that takes longer than this at the start is waited for in the background.
@@ -117,7 +119,10 @@ async fn router(
     let users = users::Users {
         store: store.clone(),
         passwords: passwords.clone(),
-        sessions,
+        password_rules: domain::PasswordRules {
+            allow_demo_password: demo_data,
+        },
+        sessions: sessions.clone(),
         closures: Arc::new(closures::Closures::new(
             store.clone(),
             ledger,
@@ -133,8 +138,9 @@ async fn router(
         store,
         passwords,
         belonging,
+        sessions,
         clock,
-        demo_data: config.demo_data,
+        demo_data,
         admin,
     };
     work(scaffold.workers(), start, &users).await;

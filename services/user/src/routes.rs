@@ -2,6 +2,7 @@
 //! made from the same list; what only services may call is in [`internal`].
 
 mod internal;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::sessions::From;
 use crate::belonging::Belonging;
 use crate::domain::Viewer;
 use crate::error::Error;
@@ -89,6 +91,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(verify))
         .routes(routes!(find, change, delete))
         .routes(routes!(jwks))
+        .merge(sessions::documented())
 }
 
 fn viewer(caller: &Caller) -> Viewer {
@@ -109,16 +112,18 @@ fn viewer(caller: &Caller) -> Viewer {
     request_body = RegisterRequest,
     responses(
         (status = 201, description = "The user is registered.", body = SessionBody),
-        (status = 400, description = "All fields required: missing_fields; Invalid field: invalid_field, invisible_character; Email already registered: email_taken"),
+        (status = 400, description = "All fields required: missing_fields; Invalid field: invalid_field, invisible_character, weak_password; Email already registered: email_taken"),
         (status = 410, description = "User was deleted: user_deleted"),
     )
 )]
 async fn register(
     State(users): State<Users>,
+    From(client): From,
     IdempotencyKey(key): IdempotencyKey,
     Json(body): Json<RegisterRequest>,
 ) -> Result<Registered, ApiError> {
-    Ok(users.register(body.parse()?, key).await?)
+    let registration = body.parse(users.password_rules)?;
+    Ok(users.register(registration, &client, key).await?)
 }
 
 impl IntoResponse for Registered {
@@ -144,9 +149,10 @@ impl IntoResponse for Registered {
 )]
 async fn log_in(
     State(users): State<Users>,
+    From(client): From,
     Json(body): Json<LoginRequest>,
 ) -> Result<Json<SessionBody>, ApiError> {
-    let (token, user) = users.log_in(body.parse()?).await?;
+    let (token, user) = users.log_in(body.parse()?, &client).await?;
     Ok(Json(SessionBody { token, user }))
 }
 
@@ -168,10 +174,7 @@ async fn log_out(
     caller: Caller,
     Json(LogoutRequest {}): Json<LogoutRequest>,
 ) -> Result<StatusCode, ApiError> {
-    users
-        .sessions
-        .end(&caller.session, caller.expires_at)
-        .await?;
+    users.sessions.log_out(&caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use auth::{
-    Claims, Revocation, RevokedSubject, Role, SessionUpdate, SigningKeys, TOKEN_LIFETIME, UserId,
-    Verifier,
+    Caller, Claims, EndedSessions, Revocation, RevokedSubject, Role, SessionUpdate, SigningKeys,
+    TOKEN_LIFETIME, UserId, Verifier,
 };
 use clock::{Clock, Entropy, Timestamp};
 use http_server::Metrics;
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntGauge};
 use telemetry::Needed;
 use tokio_util::sync::CancellationToken;
 use user_api::SESSIONS_PAGE_MAX;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{End, NewSession, OpenSession, Store, Which};
 
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -28,10 +28,47 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// is a day off, behind when it is written or ahead when it is looked at, must not bring a token back.
 const REVOCATION_MARGIN: Duration = Duration::from_secs(25 * 3600);
 
+/// The longest that is kept of what a client calls itself.
+const USER_AGENT_CHARS_MAX: usize = 200;
+
 /// A session that has begun, or is taken up again.
 pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) began_at: Timestamp,
+}
+
+/// Where a session begins: what its owner recognises it by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) user_agent: Option<String>,
+    pub(crate) address: Option<String>,
+}
+
+impl Client {
+    /// A client that calls itself so, without what nobody can see, and not at any length.
+    pub(crate) fn new(user_agent: Option<&str>, address: Option<String>) -> Client {
+        let seen = |text: &str| -> String {
+            let visible = text.chars().filter(|c| !c.is_control());
+            visible.take(USER_AGENT_CHARS_MAX).collect()
+        };
+        Client {
+            user_agent: user_agent.map(seen).filter(|text| !text.trim().is_empty()),
+            address,
+        }
+    }
+}
+
+impl Session {
+    /// The row to be kept of it.
+    pub(crate) fn row<'a>(&'a self, client: &'a Client) -> NewSession<'a> {
+        NewSession {
+            id: &self.id,
+            at: self.began_at,
+            expires_at: self.began_at.plus(TOKEN_LIFETIME).seconds(),
+            user_agent: client.user_agent.as_deref(),
+            address: client.address.as_deref(),
+        }
+    }
 }
 
 /// Signs, ends, follows.
@@ -46,6 +83,7 @@ pub(crate) struct Sessions {
     /// When the last token ends that this process signed, in seconds since 1970.
     last_end: AtomicI64,
     revoked: IntCounter,
+    records: IntGauge,
 }
 
 impl Sessions {
@@ -62,6 +100,11 @@ impl Sessions {
             "Sessions that were ended, and users that were deleted, by this process.",
         )?;
         metrics.register(revoked.clone())?;
+        let records = IntGauge::new(
+            "revocation_records",
+            "Records of sessions that are over, which this process keeps: at most one a user.",
+        )?;
+        metrics.register(records.clone())?;
         Ok(Sessions {
             store,
             keys,
@@ -71,6 +114,7 @@ impl Sessions {
             cursor: AtomicI64::new(0),
             last_end: AtomicI64::new(0),
             revoked,
+            records,
         })
     }
 
@@ -88,26 +132,71 @@ impl Sessions {
     pub(crate) fn token(
         &self,
         session: &Session,
+        number: i64,
         user_id: i64,
         role: Role,
     ) -> Result<String, Error> {
-        let claims = Claims::new(UserId(user_id), role, session.id.clone(), session.began_at);
+        let mut claims = Claims::new(UserId(user_id), role, session.id.clone(), session.began_at);
+        claims.num = number;
         self.last_end.fetch_max(claims.exp, Ordering::SeqCst);
         self.keys
             .sign(&claims)
             .map_err(|_| Error::Internal("a token could not be signed"))
     }
 
-    /// Ends one session, whose token ends at `token_end` (in seconds since 1970).
-    pub(crate) async fn end(&self, session: &str, token_end: i64) -> Result<(), Error> {
-        let expires_at = with_margin(token_end);
-        self.store.end_session(session, expires_at).await?;
+    /// Ends the session of a token.
+    pub(crate) async fn log_out(&self, caller: &Caller) -> Result<(), Error> {
+        let (user_id, session) = (caller.user_id.0, caller.session.as_str());
+        if self
+            .end(user_id, Which::One(session), caller.expires_at)
+            .await?
+        {
+            return Ok(());
+        }
+        let expires_at = with_margin(caller.expires_at);
+        self.store.end_unknown_session(session, expires_at).await?;
         self.lock_out(RevokedSubject::Session(session.to_owned()), expires_at);
         Ok(())
     }
 
-    /// Until when the tokens of a user who is deleted now must be refused, in seconds since 1970. The clock of the moment may be behind
-    /// that of their log-in: tokens that are known say themselves when they end. `token_end` is that of whoever deletes.
+    /// Ends sessions of a user, here at once. `false` if there is no such user, or no such session. `token_end` is that of whoever asks.
+    pub(crate) async fn end(
+        &self,
+        user_id: i64,
+        which: Which<'_>,
+        token_end: i64,
+    ) -> Result<bool, Error> {
+        let end = self.end_now(token_end);
+        let ended = self.store.end_sessions(user_id, which, end).await?;
+        let is_done = ended.is_some();
+        if let Some(ended) = ended {
+            self.take_in(ended);
+        }
+        Ok(is_done)
+    }
+
+    /// The moment now, as that of an end of sessions.
+    pub(crate) fn end_now(&self, token_end: i64) -> End {
+        End {
+            at: self.clock.now(),
+            expires_at: self.refuse_until(token_end),
+        }
+    }
+
+    /// The sessions of a user that go on, the newest first.
+    pub(crate) async fn open(&self, user_id: i64) -> Result<Vec<OpenSession>, Error> {
+        let now_s = self.clock.now().seconds();
+        self.store.open_sessions(user_id, now_s).await
+    }
+
+    /// Refuses in this process at once what was written down as over.
+    pub(crate) fn take_in(&self, ended: EndedSessions) {
+        self.revoked.inc();
+        self.feed(Vec::new(), vec![ended], self.cursor.load(Ordering::SeqCst));
+    }
+
+    /// Until when tokens that end now must be refused, in seconds since 1970. The clock of the moment may be behind that of their log-in:
+    /// tokens that are known say themselves when they end. `token_end` is that of whoever asks.
     pub(crate) fn refuse_until(&self, token_end: i64) -> i64 {
         let by_the_clock = self.clock.now().plus(TOKEN_LIFETIME).seconds();
         let signed = self.last_end.load(Ordering::SeqCst);
@@ -121,7 +210,8 @@ impl Sessions {
             subject,
             expires_at,
         };
-        self.feed(vec![revocation], self.cursor.load(Ordering::SeqCst));
+        let cursor = self.cursor.load(Ordering::SeqCst);
+        self.feed(vec![revocation], Vec::new(), cursor);
     }
 
     /// The revocations after `after`, for the services that follow.
@@ -135,6 +225,7 @@ impl Sessions {
             jwks: self.keys.jwks().clone(),
             cursor: revoked.cursor,
             revocations: revoked.revocations,
+            ended: revoked.ended,
         })
     }
 
@@ -142,30 +233,35 @@ impl Sessions {
     pub(crate) async fn catch_up(&self) -> Result<(), Error> {
         let now_s = self.clock.now().seconds();
         let mut cursor = self.cursor.load(Ordering::SeqCst);
-        let mut revocations = Vec::new();
+        let (mut revocations, mut ended) = (Vec::new(), Vec::new());
         loop {
             let page = self
                 .store
                 .revoked_after(cursor, now_s, SESSIONS_PAGE_MAX)
                 .await?;
-            let is_last = page.revocations.len() < SESSIONS_PAGE_MAX;
+            let items = page.revocations.len().saturating_add(page.ended.len());
+            let is_last = items < SESSIONS_PAGE_MAX;
             cursor = page.cursor;
             revocations.extend(page.revocations);
+            ended.extend(page.ended);
             if is_last {
                 break;
             }
         }
         self.cursor.store(cursor, Ordering::SeqCst);
-        self.feed(revocations, cursor);
+        self.feed(revocations, ended, cursor);
         Ok(())
     }
 
-    fn feed(&self, revocations: Vec<Revocation>, cursor: i64) {
+    fn feed(&self, revocations: Vec<Revocation>, ended: Vec<EndedSessions>, cursor: i64) {
         self.verifier.update(SessionUpdate {
             jwks: self.keys.jwks().clone(),
             cursor,
             revocations,
+            ended,
         });
+        let records = self.verifier.records();
+        self.records.set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
     /// Keeps the verifier up to date, and forgets what no token can need any more, until `stop`.
@@ -191,8 +287,8 @@ impl Sessions {
 
     async fn prune(&self) -> Result<(), Error> {
         let now_s = self.clock.now().seconds();
-        let pruned = self.store.prune_revocations(now_s).await?;
-        tracing::debug!(pruned, "expired revocations are forgotten");
+        let pruned = self.store.prune_sessions(now_s).await?;
+        tracing::debug!(pruned, "expired sessions and revocations are forgotten");
         Ok(())
     }
 

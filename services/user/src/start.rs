@@ -12,10 +12,11 @@ use clock::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::belonging::Belonging;
-use crate::domain::{Email, Password};
+use crate::domain::{DEMO_PASSWORD, Email, Owner, Password, PasswordRules};
 use crate::error::Error;
-use crate::passwords::Passwords;
-use crate::store::{NewUser, Store};
+use crate::passwords::{Passwords, Verdict};
+use crate::sessions::Sessions;
+use crate::store::{NewUser, Secret, Store};
 
 const TRY_EVERY: Duration = Duration::from_millis(250);
 
@@ -25,13 +26,16 @@ const DEMO_USERS: [(&str, &str, &str); 3] = [
     ("Jane Smith", "jane@example.com", "081234567891"),
     ("Bob Wilson", "bob@example.com", "081234567892"),
 ];
-const DEMO_PASSWORD: &str = "password123";
+/// Former values of ADMIN_PASSWORD that are compared with the present one.
+const ADMIN_PASSWORDS_MAX: i64 = 20;
+const ADMIN_NAME: &str = "Administrator";
 
 /// The work at the start.
 pub(crate) struct Start {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
     pub(crate) belonging: Arc<Belonging>,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) clock: Clock,
     pub(crate) demo_data: bool,
     pub(crate) admin: Option<Admin>,
@@ -61,10 +65,16 @@ impl Admin {
             }
         };
         let email = Email::parse(email).context("ADMIN_EMAIL is not an address")?;
-        let password = Password::choose(password).map_err(|error| {
-            let message = error.body.message.unwrap_or_default();
-            anyhow!("ADMIN_PASSWORD: {message}")
-        })?;
+        let owner = Owner {
+            name: ADMIN_NAME,
+            email: email.as_str(),
+            phone: "",
+        };
+        let rules = PasswordRules {
+            allow_demo_password: false,
+        };
+        let password = Password::choose(password, owner, rules)
+            .map_err(|why| anyhow!("ADMIN_PASSWORD {why}"))?;
         Ok(Some(Admin { email, password }))
     }
 }
@@ -134,20 +144,74 @@ impl Start {
 
     async fn ensure_admin(&self, admin: &Admin) -> Result<(), Error> {
         let email_key = admin.email.key();
-        if self.store.is_admin(&email_key).await? {
-            return Ok(());
+        if let Some((user, secret)) = self.store.find_by_email(&email_key).await?
+            && user.role == Role::Admin
+        {
+            return self.take_new_password(user.id, &secret, admin).await;
         }
         let password_hash = self.passwords.hash(admin.password.clone()).await?;
+        let new = NewUser {
+            name: ADMIN_NAME,
+            email: admin.email.as_str(),
+            email_key: &email_key,
+            phone: "",
+            password_hash: &password_hash,
+            role: Role::Admin,
+            at: self.clock.now(),
+        };
         self.store
-            .ensure_admin(&NewUser {
-                name: "Administrator",
-                email: admin.email.as_str(),
-                email_key: &email_key,
-                phone: "",
-                password_hash: &password_hash,
-                role: Role::Admin,
-                at: self.clock.now(),
-            })
+            .ensure_admin(&new, self.sessions.end_now(0))
             .await
+    }
+
+    /// Gives the administrator the configured password, where that is one which was never configured before. A password that was changed since
+    /// by the administrator stays, whatever is configured still; and a value that was replaced, because somebody knows it, does not come
+    /// back with a replica that has it still.
+    async fn take_new_password(
+        &self,
+        id: i64,
+        secret: &Secret,
+        admin: &Admin,
+    ) -> Result<(), Error> {
+        let known = self.store.admin_passwords(id, ADMIN_PASSWORDS_MAX).await?;
+        for (age, hash) in known.iter().enumerate() {
+            if self.is_password(admin, hash).await? {
+                if age > 0 {
+                    tracing::warn!(
+                        user_id = id,
+                        "ADMIN_PASSWORD has a value that was replaced since; it is not taken again"
+                    );
+                }
+                return Ok(());
+            }
+        }
+        let now = self.clock.now();
+        if known.is_empty() && self.is_password(admin, &secret.password_hash).await? {
+            // The release before did not note it.
+            let hash = &secret.password_hash;
+            return self.store.note_admin_password(id, hash, now).await;
+        }
+        let hash = self.passwords.hash(admin.password.clone()).await?;
+        let end = self.sessions.end_now(0);
+        if self
+            .store
+            .replace_admin_password(id, secret, &hash, end)
+            .await?
+        {
+            tracing::info!(
+                user_id = id,
+                "the administrator has the password of the new ADMIN_PASSWORD, and no session any more"
+            );
+        }
+        Ok(())
+    }
+
+    async fn is_password(&self, admin: &Admin, hash: &str) -> Result<bool, Error> {
+        let password = admin.password.clone();
+        let verdict = self
+            .passwords
+            .verify(password, Some(hash.to_owned()))
+            .await?;
+        Ok(verdict != Verdict::Wrong)
     }
 }

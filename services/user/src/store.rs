@@ -7,11 +7,13 @@
 
 mod belonging;
 mod feed;
+mod sessions;
 mod start;
 
 pub(crate) use feed::Closure;
+pub(crate) use sessions::{End, NewSession, OpenSession, Which};
 
-use auth::{Role, UserId};
+use auth::{EndedSessions, Role, UserId};
 use clock::Timestamp;
 use http_server::Page;
 use store::{Database, in_transaction, on_read, sqlx};
@@ -43,7 +45,14 @@ pub(crate) struct NewUser<'a> {
 pub(crate) struct Remember<'a> {
     pub(crate) key: &'a str,
     pub(crate) request_hash: &'a [u8],
-    pub(crate) session: &'a str,
+}
+
+/// What proves who a user is.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    pub(crate) password_hash: String,
+    /// When it was changed last; another number after each change.
+    pub(crate) changed_at: i64,
 }
 
 /// A registration that was carried out before.
@@ -71,6 +80,17 @@ impl From<sqlx::Error> for NotAdded {
 }
 
 type UserRow = (i64, String, String, String, String);
+type SecretRow = (i64, String, String, String, String, String, i64);
+
+fn with_secret(
+    (id, name, email, phone, role, password_hash, changed_at): SecretRow,
+) -> (User, Secret) {
+    let secret = Secret {
+        password_hash,
+        changed_at,
+    };
+    (user((id, name, email, phone, role)), secret)
+}
 
 fn user((id, name, email, phone, role): UserRow) -> User {
     User {
@@ -103,20 +123,21 @@ impl Store {
         Store { database }
     }
 
-    /// Adds a user, and with `remember` what the answer was. `json` writes the user as it is answered.
+    /// Adds a user with a first session, and with `remember` what the answer was. `json` writes the user as it is answered.
     /// A registration of the same address or key that is under way is waited for. Nobody gets an id that is not above `above`: the
     /// ledger knows those, so somebody has put another database in this one's place.
     pub(crate) async fn add_user(
         &self,
         new: &NewUser<'_>,
+        session: &NewSession<'_>,
         remember: Option<&Remember<'_>>,
         above: i64,
         json: impl Fn(User) -> Result<String, Error>,
     ) -> Result<(User, String), NotAdded> {
         in_transaction!(&self.database, tx => {
             let id: Option<i64> = sqlx::query_scalar(
-                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $7)
+                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at, last_session)
+                 values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
                  on conflict (email_key) do nothing
                  returning id",
             )
@@ -145,7 +166,7 @@ impl Store {
                 .bind(remember.request_hash)
                 .bind(id)
                 .bind(&json)
-                .bind(remember.session)
+                .bind(session.id)
                 .bind(new.at.micros())
                 .execute(&mut *tx)
                 .await?
@@ -154,6 +175,8 @@ impl Store {
                     return Err(NotAdded::KeyTaken);
                 }
             }
+            // The first number is the moment of the registration, so that a repeat can make the same token.
+            sessions::insert_session!(tx, id, new.at.micros(), session);
             Ok((user, json))
         })
     }
@@ -192,23 +215,34 @@ impl Store {
         Ok(row.map(user))
     }
 
-    /// The user with this address (in lower case), and the hash of their password.
+    /// The user with this address (in lower case), and what proves that it is them.
     pub(crate) async fn find_by_email(
         &self,
         email_key: &str,
-    ) -> Result<Option<(User, String)>, Error> {
-        type Row = (i64, String, String, String, String, String);
-        let row: Option<Row> = on_read!(&self.database, pool => {
+    ) -> Result<Option<(User, Secret)>, Error> {
+        let row: Option<SecretRow> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select id, name, email, phone, role, password_hash from users where email_key = $1",
+                "select id, name, email, phone, role, password_hash, password_changed_at from users where email_key = $1",
             )
             .bind(email_key)
             .fetch_optional(pool)
             .await
         })?;
-        Ok(row.map(|(id, name, email, phone, role, password_hash)| {
-            (user((id, name, email, phone, role)), password_hash)
-        }))
+        Ok(row.map(with_secret))
+    }
+
+    /// A user, and what proves that it is them.
+    pub(crate) async fn find_with_secret(&self, id: i64) -> Result<Option<(User, Secret)>, Error> {
+        let row: Option<SecretRow> = on_read!(&self.database, pool => {
+            sqlx::query_as(
+                "select id, name, email, phone, role, password_hash, password_changed_at from users
+                 where id = $1 and deleted_at is null",
+            )
+            .bind(id)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(with_secret))
     }
 
     /// Users, the newest first.
@@ -250,7 +284,37 @@ impl Store {
         })
     }
 
-    /// Replaces the hash of a password, if it is still the one that was read.
+    /// Changes a password, if it is still the one that was checked, and ends every session but the one with the id `but`.
+    pub(crate) async fn change_password(
+        &self,
+        id: i64,
+        checked: &Secret,
+        new_hash: &str,
+        but: &str,
+        end: End,
+    ) -> Result<Option<EndedSessions>, Error> {
+        in_transaction!(&self.database, tx => {
+            let changed = sqlx::query(
+                "update users
+                 set password_hash = $3, updated_at = $4,
+                     password_changed_at = case when password_changed_at >= $4 then password_changed_at + 1 else $4 end
+                 where id = $1 and password_changed_at = $2 and deleted_at is null",
+            )
+            .bind(id)
+            .bind(checked.changed_at)
+            .bind(new_hash)
+            .bind(end.at.micros())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if changed == 0 {
+                return Ok(None);
+            }
+            Ok::<_, Error>(sessions::end_sessions!(tx, id, but, end))
+        })
+    }
+
+    /// Replaces the hash of a password by one of the same password, if it is still the one that was read.
     pub(crate) async fn replace_password_hash(
         &self,
         id: i64,
@@ -297,6 +361,12 @@ impl Store {
                 .bind(id)
                 .execute(&mut *tx)
                 .await?;
+            for forget in [
+                "delete from sessions where user_id = $1",
+                "delete from admin_passwords where user_id = $1",
+            ] {
+                sqlx::query(forget).bind(id).execute(&mut *tx).await?;
+            }
             sqlx::query("insert into closures (user_id, requested_at, asked_by) values ($1, $2, $3)")
                 .bind(id)
                 .bind(at.micros())

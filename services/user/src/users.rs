@@ -1,4 +1,5 @@
-//! The operations on users, in the order in which a user's life goes: register, log in, look, change, delete.
+//! The operations on users, in the order in which a user's life goes: register, look, change, delete. What has to do with passwords and
+//! sessions is in [`crate::sign_in`].
 
 use std::sync::Arc;
 
@@ -8,11 +9,11 @@ use http_server::Page;
 
 use crate::belonging::Belonging;
 use crate::closures::Closures;
-use crate::domain::{Change, Credentials, Email, Registration, User, UserView, Viewer};
+use crate::domain::{Change, PasswordRules, Registration, User, UserView, Viewer};
 use crate::error::Error;
-use crate::passwords::{Passwords, Verdict};
+use crate::passwords::Passwords;
 use crate::request_hash::RequestHashes;
-use crate::sessions::{Session, Sessions};
+use crate::sessions::{Client, Session, Sessions};
 use crate::store::{NewUser, NotAdded, Remember, Remembered, Store};
 
 /// The users. Cheap to clone.
@@ -20,6 +21,7 @@ use crate::store::{NewUser, NotAdded, Remember, Remembered, Store};
 pub(crate) struct Users {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
+    pub(crate) password_rules: PasswordRules,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) closures: Arc<Closures>,
     pub(crate) belonging: Arc<Belonging>,
@@ -41,6 +43,7 @@ impl Users {
     pub(crate) async fn register(
         &self,
         registration: Registration,
+        client: &Client,
         key: Option<String>,
     ) -> Result<Registered, Error> {
         if let Some(replayed) = self.replay(&registration, key.as_deref()).await? {
@@ -67,16 +70,19 @@ impl Users {
         let remember = key.as_deref().map(|key| Remember {
             key,
             request_hash: &request_hash,
-            session: &session.id,
         });
         let json = |user: User| Ok(serde_json::to_string(&user.in_full())?);
         let above = self.belonging.known();
-        let added = self.store.add_user(&new, remember.as_ref(), above, json);
+        let row = session.row(client);
+        let added = self
+            .store
+            .add_user(&new, &row, remember.as_ref(), above, json);
         match added.await {
             Ok((user, user_json)) => Ok(Registered {
                 token: {
                     self.belonging.gave(user.id);
-                    self.sessions.token(&session, user.id, user.role)?
+                    let number = session.began_at.micros();
+                    self.sessions.token(&session, number, user.id, user.role)?
                 },
                 user_json,
                 replayed: false,
@@ -115,51 +121,12 @@ impl Users {
             id: session,
             began_at: issued_at,
         };
+        let number = session.began_at.micros();
         Ok(Some(Registered {
-            token: self.sessions.token(&session, user_id, Role::User)?,
+            token: self.sessions.token(&session, number, user_id, Role::User)?,
             user_json: user_json.ok_or(Error::DeletedSince)?,
             replayed: true,
         }))
-    }
-
-    /// Begins a session. An unknown address takes as long as a wrong password.
-    pub(crate) async fn log_in(
-        &self,
-        credentials: Credentials,
-    ) -> Result<(String, UserView), Error> {
-        let known = match &credentials.email {
-            Some(email) => self.find_by_email(email).await?,
-            None => None,
-        };
-        let hash = known.as_ref().map(|(_, hash)| hash.clone());
-        let verdict = self
-            .passwords
-            .verify(credentials.password.clone(), hash)
-            .await?;
-        let (user, hash) = match (verdict, known) {
-            (Verdict::Right | Verdict::RightButOutdated, Some(known)) => known,
-            _ => return Err(Error::InvalidCredentials),
-        };
-        if verdict == Verdict::RightButOutdated {
-            let new = self.passwords.hash(credentials.password).await?;
-            self.store
-                .replace_password_hash(user.id, &hash, &new)
-                .await?;
-        }
-        let session = self.sessions.begin();
-        let token = self.sessions.token(&session, user.id, user.role)?;
-        Ok((token, user.in_full()))
-    }
-
-    /// The user with this address, and the hash of their password.
-    async fn find_by_email(&self, email: &Email) -> Result<Option<(User, String)>, Error> {
-        if let Some(found) = self.store.find_by_email(&email.key()).await? {
-            return Ok(Some(found));
-        }
-        match email.former_key() {
-            Some(key) => self.store.find_by_email(&key).await,
-            None => Ok(None),
-        }
     }
 
     /// Users as `viewer` sees them, the newest first, and where the next page begins.

@@ -1,10 +1,14 @@
 //! The bodies of requests and answers, as clients write and read them.
 
+mod fields;
+
+pub(crate) use fields::refused;
+
 use http_server::Field;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Change, Credentials, Registration, UserView};
+use crate::domain::{Change, Credentials, Password, PasswordRules, Registration, UserView};
 use api_error::ApiError;
 
 /// A registration.
@@ -24,15 +28,15 @@ pub(crate) struct RegisterRequest {
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 1, max_length = 32, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
     phone: Field<String>,
-    /// At least 8 characters, and at most 1024 bytes.
+    /// At least 8 characters, and at most 1024 bytes. None that attackers try first, and not the user's own name, address or number.
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 8, max_length = 1024, pattern = r"\S", format = Password)]
     password: Field<String>,
 }
 
 impl RegisterRequest {
-    pub(crate) fn parse(self) -> Result<Registration, ApiError> {
-        Registration::parse(self.name, self.email, self.phone, self.password)
+    pub(crate) fn parse(self, rules: PasswordRules) -> Result<Registration, ApiError> {
+        fields::registration([self.name, self.email, self.phone, self.password], rules)
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) struct LoginRequest {
 
 impl LoginRequest {
     pub(crate) fn parse(self) -> Result<Credentials, ApiError> {
-        Credentials::parse(self.email, self.password)
+        fields::credentials(self.email, self.password)
     }
 }
 
@@ -79,8 +83,62 @@ pub(crate) struct UpdateRequest {
 
 impl UpdateRequest {
     pub(crate) fn parse(self) -> Result<Change, ApiError> {
-        Change::parse(self.name, self.phone)
+        fields::change(self.name, self.phone)
     }
+}
+
+/// The password of now, and the one to come.
+// Without `Debug`: it has passwords in it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"old_password": "correct horse", "new_password": "battery staple"}))]
+pub(crate) struct PasswordRequest {
+    /// The password of now.
+    #[serde(default)]
+    #[schema(value_type = String, required, max_length = 1024, pattern = r"\S", format = Password)]
+    old_password: Field<String>,
+    /// At least 8 characters, and at most 1024 bytes. None that attackers try first, and not the user's own name, address or number.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 8, max_length = 1024, pattern = r"\S", format = Password)]
+    new_password: Field<String>,
+}
+
+impl PasswordRequest {
+    /// The old password, and what is to be the new one.
+    pub(crate) fn parse(self) -> Result<(Password, String), ApiError> {
+        fields::passwords(self.old_password, self.new_password)
+    }
+}
+
+/// One session of a user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionView {
+    /// The id.
+    #[schema(example = "5f0c6d3c9a4e4b0e8d3f6a1b2c3d4e5f")]
+    pub(crate) id: String,
+    /// When it began.
+    #[schema(format = DateTime, example = "2026-11-22T08:15:30.123456Z")]
+    pub(crate) created_at: String,
+    /// When it ends by itself.
+    #[schema(format = DateTime, example = "2026-11-23T08:15:30.000000Z")]
+    pub(crate) expires_at: String,
+    /// True for the session of the token that asks.
+    pub(crate) current: bool,
+    /// The program that began it, as that called itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, max_length = 200, example = "Mozilla/5.0 (X11; Linux x86_64)")]
+    pub(crate) user_agent: Option<String>,
+    /// The address on the network that it began from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "203.0.113.7")]
+    pub(crate) address: Option<String>,
+}
+
+/// Sessions, the newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionsBody {
+    /// Every session that goes on: at most 100.
+    pub(crate) sessions: Vec<SessionView>,
 }
 
 /// A session that has begun.

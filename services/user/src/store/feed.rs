@@ -1,10 +1,10 @@
 //! The streams that others follow: revocations by their number, and the outbox of closures.
 
-use auth::{RevokedSubject, UserId};
+use auth::{EndedSessions, RevokedSubject, UserId};
 use clock::Timestamp;
 use store::{in_transaction, on_read, sqlx};
 
-use super::Store;
+use super::{Store, sessions};
 use crate::error::Error;
 
 /// Appends a revocation under the next number. It holds the session head until the commit, so it comes last in a transaction.
@@ -27,10 +27,28 @@ macro_rules! append_revocation {
 }
 pub(super) use append_revocation;
 
+/// Number, kind, subject, and what else each kind has; the end.
+type RevokedRow = (i64, String, String, i64, String, i64);
+
+/// Each of the two tables has an index by number, and each part its own limit, so that a page never reads more than two pages.
+const REVOKED_AFTER: &str = "
+    select * from (
+        select seq, kind, subject, cast(0 as bigint) as ended_before, '' as kept, expires_at
+        from revocations where seq > $1 and expires_at > $2 order by seq limit $3
+    ) as revoked
+    union all
+    select * from (
+        select seq, 'ended' as kind, cast(user_id as text) as subject, ended_before, kept, expires_at
+        from session_ends where seq > $1 and expires_at > $2 order by seq limit $3
+    ) as ended
+    order by 1 limit $3";
+
 /// Revocations by number.
 pub(crate) struct Revoked {
     /// In order.
     pub(crate) revocations: Vec<auth::Revocation>,
+    /// In order, too.
+    pub(crate) ended: Vec<EndedSessions>,
     /// The number of the last one, or the one that was asked for.
     pub(crate) cursor: i64,
 }
@@ -46,8 +64,12 @@ pub(crate) struct Closure {
 }
 
 impl Store {
-    /// Ends one session.
-    pub(crate) async fn end_session(&self, session: &str, expires_at: i64) -> Result<(), Error> {
+    /// Ends a session that is not in the table: its token has no number, or the database was restored from before it began.
+    pub(crate) async fn end_unknown_session(
+        &self,
+        session: &str,
+        expires_at: i64,
+    ) -> Result<(), Error> {
         in_transaction!(&self.database, tx => {
             append_revocation!(tx, "session", session, expires_at);
             Ok::<_, Error>(())
@@ -69,15 +91,12 @@ impl Store {
         if after == head {
             return Ok(Revoked {
                 revocations: Vec::new(),
+                ended: Vec::new(),
                 cursor: head,
             });
         }
-        let rows: Vec<(i64, String, String, i64)> = on_read!(&self.database, pool => {
-            sqlx::query_as(
-                "select seq, kind, subject, expires_at from revocations
-                 where seq > $1 and expires_at > $2
-                 order by seq limit $3",
-            )
+        let rows: Vec<RevokedRow> = on_read!(&self.database, pool => {
+            sqlx::query_as(REVOKED_AFTER)
             .bind(after)
             .bind(now_s)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -88,30 +107,43 @@ impl Store {
         // The page has all there is: what lies between its end and the head has expired.
         let is_all = rows.len() < limit;
         let cursor = if is_all { last.max(head) } else { last };
-        let revocations = rows
-            .into_iter()
-            .filter_map(|(_, kind, subject, expires_at)| {
-                Some(auth::Revocation {
-                    subject: subject_of(&kind, subject)?,
-                    expires_at,
-                })
-            })
-            .collect();
-        Ok(Revoked {
-            revocations,
+        let mut revoked = Revoked {
+            revocations: Vec::new(),
+            ended: Vec::new(),
             cursor,
-        })
+        };
+        for (_, kind, subject, before, kept, expires_at) in rows {
+            let user_id = subject.parse().ok();
+            let subject = match (kind.as_str(), user_id) {
+                ("ended", Some(user_id)) => {
+                    let ended = sessions::read(user_id, before, &kept, expires_at);
+                    revoked.ended.push(ended);
+                    continue;
+                }
+                ("user", Some(user_id)) => RevokedSubject::User(UserId(user_id)),
+                _ => RevokedSubject::Session(subject),
+            };
+            revoked.revocations.push(auth::Revocation {
+                subject,
+                expires_at,
+            });
+        }
+        Ok(revoked)
     }
 
-    /// Forgets the revocations that have expired by `now_s`. Returns how many.
-    pub(crate) async fn prune_revocations(&self, now_s: i64) -> Result<u64, Error> {
+    /// Forgets the revocations and the sessions that have expired by `now_s`. Returns how many.
+    pub(crate) async fn prune_sessions(&self, now_s: i64) -> Result<u64, Error> {
         in_transaction!(&self.database, tx => {
-            sqlx::query("delete from revocations where expires_at <= $1")
-                .bind(now_s)
-                .execute(&mut *tx)
-                .await
-                .map(|done| done.rows_affected())
-                .map_err(Error::from)
+            let mut pruned = 0_u64;
+            for prune in [
+                "delete from sessions where expires_at <= $1",
+                "delete from session_ends where expires_at <= $1",
+                "delete from revocations where expires_at <= $1",
+            ] {
+                let done = sqlx::query(prune).bind(now_s).execute(&mut *tx).await?;
+                pruned = pruned.saturating_add(done.rows_affected());
+            }
+            Ok::<_, Error>(pruned)
         })
     }
 
@@ -144,12 +176,5 @@ impl Store {
                 .map(|_| ())
                 .map_err(Error::from)
         })
-    }
-}
-
-fn subject_of(kind: &str, subject: String) -> Option<RevokedSubject> {
-    match kind {
-        "user" => subject.parse().ok().map(UserId).map(RevokedSubject::User),
-        _ => Some(RevokedSubject::Session(subject)),
     }
 }

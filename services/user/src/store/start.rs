@@ -1,9 +1,23 @@
 //! The rows of a first start: demo users and the administrator. Each may be done by several replicas at once.
 
+use clock::Timestamp;
 use store::{Database, in_transaction, on_read, sqlx};
 
-use super::{NewUser, Store, role_word};
+use super::{End, NewUser, Secret, Store, role_word, sessions};
 use crate::error::Error;
+
+macro_rules! insert_admin_password {
+    ($tx:ident, $id:expr, $at:expr, $hash:expr) => {
+        sqlx::query(
+            "insert into admin_passwords (user_id, set_at, password_hash) values ($1, $2, $3) on conflict do nothing",
+        )
+        .bind($id)
+        .bind($at.micros())
+        .bind($hash)
+        .execute(&mut *$tx)
+        .await?
+    };
+}
 
 impl Store {
     /// Returns whether nobody has ever registered.
@@ -50,15 +64,17 @@ impl Store {
     }
 
     /// Makes sure that an administrator has this address. Somebody who has it but is none becomes one, with the new
-    /// password: addresses are not proved, so it may have been registered by anyone.
-    pub(crate) async fn ensure_admin(&self, admin: &NewUser<'_>) -> Result<(), Error> {
+    /// password and without any of their sessions: addresses are not proved, so it may have been registered by anyone.
+    pub(crate) async fn ensure_admin(&self, admin: &NewUser<'_>, end: End) -> Result<(), Error> {
         in_transaction!(&self.database, tx => {
-            sqlx::query(
-                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $7)
+            let id: Option<i64> = sqlx::query_scalar(
+                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at, password_changed_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
                  on conflict (email_key) do update
-                 set role = excluded.role, password_hash = excluded.password_hash, updated_at = excluded.updated_at
-                 where users.role <> excluded.role",
+                 set role = excluded.role, password_hash = excluded.password_hash, updated_at = excluded.updated_at,
+                     password_changed_at = excluded.password_changed_at
+                 where users.role <> excluded.role
+                 returning id",
             )
             .bind(admin.name)
             .bind(admin.email)
@@ -67,21 +83,72 @@ impl Store {
             .bind(admin.password_hash)
             .bind(role_word(admin.role))
             .bind(admin.at.micros())
-            .execute(&mut *tx)
-            .await
-            .map(|_| ())
-                .map_err(Error::from)
+            .fetch_optional(&mut *tx)
+            .await?;
+            // Another replica was first.
+            let Some(id) = id else {
+                return Ok(());
+            };
+            insert_admin_password!(tx, id, admin.at, admin.password_hash);
+            let _ = sessions::end_sessions!(tx, id, sessions::NONE, end);
+            Ok::<_, Error>(())
         })
     }
 
-    /// Returns whether somebody with this address is an administrator.
-    pub(crate) async fn is_admin(&self, email_key: &str) -> Result<bool, Error> {
-        let found: Option<i64> = on_read!(&self.database, pool => {
-            sqlx::query_scalar("select id from users where email_key = $1 and role = 'admin'")
-                .bind(email_key)
-                .fetch_optional(pool)
+    /// The hashes of what ADMIN_PASSWORD was for this administrator, the newest first, at most `limit`.
+    pub(crate) async fn admin_passwords(&self, id: i64, limit: i64) -> Result<Vec<String>, Error> {
+        let hashes = on_read!(&self.database, pool => {
+            sqlx::query_scalar("select password_hash from admin_passwords where user_id = $1 order by set_at desc limit $2")
+                .bind(id)
+                .bind(limit)
+                .fetch_all(pool)
                 .await
         })?;
-        Ok(found.is_some())
+        Ok(hashes)
+    }
+
+    /// Notes the hash of an ADMIN_PASSWORD that is in force already.
+    pub(crate) async fn note_admin_password(
+        &self,
+        id: i64,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        in_transaction!(&self.database, tx => {
+            insert_admin_password!(tx, id, at, hash);
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Gives an administrator the password of a new ADMIN_PASSWORD, and ends all their sessions, unless the password changed since it was
+    /// looked at.
+    pub(crate) async fn replace_admin_password(
+        &self,
+        id: i64,
+        seen: &Secret,
+        hash: &str,
+        end: End,
+    ) -> Result<bool, Error> {
+        in_transaction!(&self.database, tx => {
+            let changed = sqlx::query(
+                "update users
+                 set password_hash = $3, updated_at = $4,
+                     password_changed_at = case when password_changed_at >= $4 then password_changed_at + 1 else $4 end
+                 where id = $1 and password_changed_at = $2 and deleted_at is null",
+            )
+            .bind(id)
+            .bind(seen.changed_at)
+            .bind(hash)
+            .bind(end.at.micros())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if changed == 0 {
+                return Ok(false);
+            }
+            insert_admin_password!(tx, id, end.at, hash);
+            let _ = sessions::end_sessions!(tx, id, sessions::NONE, end);
+            Ok::<_, Error>(true)
+        })
     }
 }

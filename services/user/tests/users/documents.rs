@@ -26,14 +26,18 @@ fn every_public_route_is_documented() {
         routes,
         [
             "DELETE /users/{id}",
+            "DELETE /users/{id}/sessions",
+            "DELETE /users/{id}/sessions/{session_id}",
             "GET /.well-known/jwks.json",
             "GET /users",
             "GET /users/verify",
             "GET /users/{id}",
+            "GET /users/{id}/sessions",
             "POST /auth/login",
             "POST /auth/logout",
             "POST /auth/register",
             "PUT /users/{id}",
+            "PUT /users/{id}/password",
         ]
     );
 }

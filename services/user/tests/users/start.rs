@@ -19,9 +19,7 @@ async fn demo_users_and_the_administrator_are_made_once() {
         .await;
         // Whoever comes first makes the administrator, with the password that it knows.
         users.is_ready().await;
-        let again = users
-            .another(|config| config.admin_password = Some("not used any more".to_owned()))
-            .await;
+        let again = users.another(|_| {}).await;
         for at in [&users, &again] {
             let token = at.log_in(ADMIN, ADMIN_PASSWORD).await;
             let list = at.client.with_token(token).get("/users").await.expect(200);
@@ -92,15 +90,113 @@ async fn who_had_the_administrators_address_before_does_not_get_in() {
         let old = json!({"email": squatter.email, "password": PASSWORD});
         let refused = users.client.post("/auth/login", old).await;
         refused.expect_error(401, "Invalid credentials");
-        let squatter = users.client.with_token(&squatter.token);
-        squatter.get("/users/1").await.expect(200);
         let budi = users.person("Budi").await;
-        let seen = squatter.get(&format!("/users/{}", budi.id)).await;
-        assert_eq!(seen.expect(200)["user"]["email"], "b***@example.com");
+        let squatter = users.client.with_token(&squatter.token);
+        wait_until("their session is over", async || {
+            squatter.get("/users/1").await.status == 401
+        })
+        .await;
+        squatter
+            .delete("/users/1")
+            .await
+            .expect_error(401, "Invalid token");
         let token = users.log_in(ADMIN, ADMIN_PASSWORD).await;
         let admin = users.client.with_token(token);
         let seen = admin.get(&format!("/users/{}", budi.id)).await;
         assert_eq!(seen.expect(200)["user"]["email"], "budi@example.com");
+    }
+}
+
+/// Whoever configures a new password has a reason: the old one is known to somebody.
+#[tokio::test]
+async fn a_new_admin_password_is_taken_once_and_ends_the_sessions() {
+    for database in every_database().await {
+        let with = |password: &str| {
+            let password = password.to_owned();
+            move |config: &mut user::Config| {
+                config.admin_email = Some(ADMIN.to_owned());
+                config.admin_password = Some(password);
+            }
+        };
+        let first = TestUsers::start(&database, with(ADMIN_PASSWORD)).await;
+        first.is_ready().await;
+        let old = first.log_in(ADMIN, ADMIN_PASSWORD).await;
+        let is_right = async |at: &TestUsers, password: &str| {
+            let body = json!({"email": ADMIN, "password": password});
+            at.client.post("/auth/login", body).await.status == 200
+        };
+
+        let second = first.another(with("another long password")).await;
+        second.is_ready().await;
+        assert!(!is_right(&second, ADMIN_PASSWORD).await);
+        assert!(is_right(&second, "another long password").await);
+        for at in [&first, &second] {
+            let client = at.client.with_token(&old);
+            wait_until("the old session is over", async || {
+                client.get("/users").await.status == 401
+            })
+            .await;
+        }
+
+        // A replica that still has the old value, and one that starts again with the new one, change nothing.
+        let admin = second.log_in(ADMIN, "another long password").await;
+        let admin = second.client.with_token(admin);
+        for password in [ADMIN_PASSWORD, "another long password"] {
+            second.another(with(password)).await.is_ready().await;
+            assert!(
+                is_right(&second, "another long password").await,
+                "{password}"
+            );
+        }
+        admin.get("/users").await.expect(200);
+
+        // What the administrator chose stays, until another value is configured.
+        let chosen =
+            json!({"old_password": "another long password", "new_password": "chosen by myself"});
+        let path = format!("/users/{}/password", 1);
+        let changed = admin.put(&path, chosen).await;
+        assert_eq!(changed.status, 204, "{}", changed.text());
+        second
+            .another(with("another long password"))
+            .await
+            .is_ready()
+            .await;
+        assert!(is_right(&second, "chosen by myself").await);
+        let third = second.another(with("a third long password")).await;
+        third.is_ready().await;
+        assert!(is_right(&third, "a third long password").await);
+        assert!(!is_right(&third, "chosen by myself").await);
+    }
+}
+
+/// The release before noted no hash of what was configured.
+#[tokio::test]
+async fn an_administrator_of_the_release_before_keeps_the_password() {
+    for database in every_database().await {
+        let configured = |config: &mut user::Config| {
+            config.admin_email = Some(ADMIN.to_owned());
+            config.admin_password = Some(ADMIN_PASSWORD.to_owned());
+        };
+        let users = TestUsers::start(&database, configured).await;
+        users.is_ready().await;
+        let token = users.log_in(ADMIN, ADMIN_PASSWORD).await;
+        let file = store::Database::open(&users.config.database).await.unwrap();
+        testing::execute(&file, "delete from admin_passwords")
+            .await
+            .unwrap();
+        let again = users.another(configured).await;
+        again.is_ready().await;
+        again
+            .client
+            .with_token(token)
+            .get("/users")
+            .await
+            .expect(200);
+        let changed = users
+            .another(|config| config.admin_password = Some("another long password".to_owned()))
+            .await;
+        changed.is_ready().await;
+        changed.log_in(ADMIN, "another long password").await;
     }
 }
 
@@ -163,6 +259,15 @@ async fn a_configuration_that_cannot_be_is_refused() {
                 config.admin_password = Some("short".to_owned());
             },
             "ADMIN_PASSWORD",
+        )
+        .await;
+        refused(
+            |config| {
+                config.admin_email = Some(ADMIN.to_owned());
+                config.admin_password = Some("password123".to_owned());
+                config.demo_data = true;
+            },
+            "ADMIN_PASSWORD is among those that attackers try first",
         )
         .await;
         refused(

@@ -23,7 +23,7 @@ async fn call_each(client: &TestClient) -> Vec<Answer> {
             continue;
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let path = path.replace("{id}", "1");
+        let path = path.replace("{id}", "1").replace("{session_id}", "a");
         answers.push(client.send(method, &path, None, &[]).await);
     }
     assert!(answers.len() >= 6);
