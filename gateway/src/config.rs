@@ -10,6 +10,8 @@ use crate::DemoLogin;
 
 /// A fifth of the connections that a server takes.
 const UPSTREAM_REQUESTS_MAX: usize = 2_000;
+/// A fifth as well.
+const EVENT_STREAMS_MAX: usize = 2_000;
 
 /// The gateway's configuration. No `Debug`: it holds secrets.
 #[derive(Clone, clap::Args)]
@@ -53,6 +55,9 @@ pub struct Config {
     /// hangs does not take every connection
     #[arg(long, env = "UPSTREAM_REQUESTS_MAX", default_value_t = UPSTREAM_REQUESTS_MAX, value_parser = settings::at_least_one)]
     pub upstream_requests_max: usize,
+    /// Streams of events that are open at once; more are answered with 503 `overloaded`
+    #[arg(long, env = "EVENT_STREAMS_MAX", default_value_t = EVENT_STREAMS_MAX, value_parser = settings::at_least_one)]
+    pub event_streams_max: usize,
     /// The key that services share.
     #[command(flatten)]
     pub service_keys: ServiceKeyConfig,
@@ -90,6 +95,7 @@ impl Config {
             payment_service_url: payment,
             request_timeout: Duration::from_secs(5),
             upstream_requests_max: UPSTREAM_REQUESTS_MAX,
+            event_streams_max: EVENT_STREAMS_MAX,
             service_keys,
             in_process: None,
             verifier: None,

@@ -25,6 +25,7 @@ mod proxy;
 mod public_config;
 mod routes;
 pub mod story;
+mod streams;
 mod upstream;
 
 pub use config::Config;
@@ -39,6 +40,7 @@ use http_server::{Program, Service};
 use service::Scaffold;
 
 use crate::proxy::Proxy;
+use crate::streams::Streams;
 use crate::upstream::Upstreams;
 
 /// The gateway's name.
@@ -67,7 +69,13 @@ fn router(config: Config, scaffold: &Scaffold) -> anyhow::Result<Router> {
     let upstreams = Upstreams::connect(&config, scaffold.retries(), scaffold.metrics())?;
     let verifier = scaffold.verifier(config.verifier.clone(), &config.user_service_url)?;
     let probe = health::Aggregate::new(&config)?;
-    let proxy = Arc::new(Proxy::new(upstreams, verifier, config.request_timeout));
+    let streams = Streams::new(
+        config.event_streams_max,
+        scaffold.stopping(),
+        scaffold.metrics(),
+    )?;
+    let proxy = Proxy::new(upstreams, streams, verifier, config.request_timeout);
+    let proxy = Arc::new(proxy);
     Ok(Router::new()
         .merge(routes::router(&proxy))
         .merge(probe.routes())

@@ -229,7 +229,7 @@ fn describe(route: &Route, mut operation: Operation) -> Operation {
 /// The headers of a good answer.
 fn add_headers(route: &Route, response: &mut Response) {
     let follows_the_ledger = [Upstream::Payment, Upstream::Transaction];
-    let is_read = route.method == MethodFilter::GET;
+    let is_read = route.method == MethodFilter::GET && !route.streams;
     let may_be_behind = follows_the_ledger.contains(&route.upstream)
         || route
             .asked

@@ -10,12 +10,14 @@ use http::{HeaderMap, Method, StatusCode};
 use service_client::Failure;
 
 use crate::routes::{Route, Token};
+use crate::streams::Streams;
 use crate::upstream::{Answer, NoAnswer, Upstream, Upstreams};
 use crate::{answer, headers};
 
 /// Passes requests on.
 pub(crate) struct Proxy {
     upstreams: Upstreams,
+    streams: Streams,
     verifier: Verifier,
     request_timeout: Duration,
 }
@@ -23,11 +25,13 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(
         upstreams: Upstreams,
+        streams: Streams,
         verifier: Verifier,
         request_timeout: Duration,
     ) -> Proxy {
         Proxy {
             upstreams,
+            streams,
             verifier,
             request_timeout,
         }
@@ -60,17 +64,19 @@ impl Proxy {
         }
         let limit = route.timeout.unwrap_or(Duration::MAX);
         let limit = limit.min(self.request_timeout);
+        if route.streams {
+            let open = self.streams.open(connection, onward);
+            return match tokio::time::timeout(limit, open).await {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(error)) => Err(no_answer(upstream, &error, limit)),
+                Err(_) => Err(not_in_time(upstream, limit)),
+            };
+        }
         match tokio::time::timeout(limit, connection.send(onward)).await {
             Ok(Ok(answer)) if is_not_the_last_word(&method, &answer) => Err(outcome_unknown()),
             Ok(Ok(answer)) => Ok(answer::pass_on(&method, answer)),
             Ok(Err(error)) => Err(no_answer(upstream, &error, limit)),
-            Err(_) => {
-                tracing::warn!(
-                    upstream = upstream.name(),
-                    "a request was passed on, and not answered in time"
-                );
-                Err(too_late(limit))
-            }
+            Err(_) => Err(not_in_time(upstream, limit)),
         }
     }
 
@@ -117,6 +123,14 @@ fn no_answer(upstream: Upstream, error: &NoAnswer, limit: Duration) -> ApiError 
         .message("The service has too many requests already; this one was not carried out")
         .retry_after(1),
     }
+}
+
+fn not_in_time(upstream: Upstream, limit: Duration) -> ApiError {
+    tracing::warn!(
+        upstream = upstream.name(),
+        "a request was passed on, and not answered in time"
+    );
+    too_late(limit)
 }
 
 fn too_late(limit: Duration) -> ApiError {

@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) takes_key: bool,
     /// The service that answers instead, where the query has this field.
     pub(crate) asked: Option<(&'static str, Upstream)>,
+    /// True if the answer is a stream that stays open.
+    pub(crate) streams: bool,
     /// At most this long; at most `REQUEST_TIMEOUT` in any case.
     pub(crate) timeout: Option<Duration>,
 }
@@ -79,6 +81,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/payments/{id}",                   Payment),
     row(POST,   "/payments/pay",                    Payment).with_key(),
     row(POST,   "/payments/transfer",               Payment).with_key(),
+    row(GET,    "/events",                          Transaction).streaming(),
     row(GET,    "/transactions",                    Transaction),
     row(GET,    "/transactions/stats",              Transaction),
     row(GET,    "/transactions/{id}",               Transaction),
@@ -94,6 +97,7 @@ const fn row(method: MethodFilter, path: &'static str, upstream: Upstream) -> Ro
         token: Token::Needed,
         takes_key: false,
         asked: None,
+        streams: false,
         timeout: None,
     }
 }
@@ -111,6 +115,11 @@ impl Route {
 
     const fn asked(mut self, field: &'static str, upstream: Upstream) -> Route {
         self.asked = Some((field, upstream));
+        self
+    }
+
+    const fn streaming(mut self) -> Route {
+        self.streams = true;
         self
     }
 

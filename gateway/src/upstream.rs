@@ -9,7 +9,9 @@ use http_server::Metrics;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use reqwest::{Request, Url};
 use reqwest_middleware::ClientWithMiddleware;
-use service_client::{AfterUnclear, BodyError, ConnectOptions, Failure, RetryCounters, read_body};
+use service_client::{
+    AfterUnclear, BodyError, ConnectOptions, Failure, RetryCounters, is_stream, read_body,
+};
 use tokio::sync::Semaphore;
 
 use crate::Config;
@@ -182,6 +184,14 @@ pub(crate) struct Answer {
     pub(crate) after_unclear: bool,
 }
 
+/// The beginning of an answer.
+pub(crate) enum Opened {
+    /// It goes on.
+    Stream(reqwest::Response),
+    /// It is there whole.
+    Answer(Answer),
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
@@ -218,6 +228,24 @@ impl Connection {
         }
         url.set_query(query);
         (url.path().strip_prefix(self.base_path.as_str()) == Some(path)).then_some(url)
+    }
+
+    /// Sends a request whose answer may be a stream, and comes back with its beginning. A stream takes none of the places of
+    /// requests: it would hold it for hours.
+    pub(crate) async fn open(&self, request: Request) -> Result<Opened, NoAnswer> {
+        let failed = |error| NoAnswer::Failed(Failure::of(&error), error);
+        let mut response = self.http.execute(request).await.map_err(failed)?;
+        if response.status().is_success() && is_stream(response.headers()) {
+            return Ok(Opened::Stream(response));
+        }
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Opened::Answer(Answer {
+            status,
+            headers,
+            body: read_body(response, ANSWER_BYTES_MAX).await?,
+            after_unclear: false,
+        }))
     }
 
     /// Sends a request, again where that is safe, and reads the answer. Who finds no place is told so at once.

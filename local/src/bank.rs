@@ -227,6 +227,7 @@ async fn build(
         keys: keys.clone(),
         user_service_url: user_url.clone(),
         wallet_service_url: wallet_url.clone(),
+        event_streams_max: transaction::EVENT_STREAMS_MAX,
         verifier: verifier.clone(),
         kinds: &wallet_api::KINDS,
     };

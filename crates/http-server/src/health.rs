@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use clock::Clock;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 /// A check that takes longer has failed.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub struct Health(Arc<Shared>);
 struct Shared {
     service: &'static str,
     clock: Clock,
-    draining: AtomicBool,
+    draining: CancellationToken,
     checks: RwLock<Vec<(&'static str, Check)>>,
 }
 
@@ -57,7 +57,7 @@ impl Health {
         Health(Arc::new(Shared {
             service,
             clock,
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
             checks: RwLock::default(),
         }))
     }
@@ -85,12 +85,17 @@ impl Health {
 
     /// Not ready any more, for good: the server is told to stop.
     pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::SeqCst);
+        self.0.draining.cancel();
     }
 
     /// Returns whether the server was told to stop.
     pub(crate) fn is_draining(&self) -> bool {
-        self.0.draining.load(Ordering::SeqCst)
+        self.0.draining.is_cancelled()
+    }
+
+    /// Cancelled when the server is told to stop: for answers that would go on until their client leaves.
+    pub fn stopping(&self) -> CancellationToken {
+        self.0.draining.clone()
     }
 
     /// The names of the checks that fail now, with why.

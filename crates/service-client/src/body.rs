@@ -1,7 +1,16 @@
 //! Reads an answer's body within a limit. The limit holds for the bytes that arrive: a chunked answer does not say its length.
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use reqwest::Response;
+
+/// Returns whether an answer with these headers goes on for as long as both sides like (server-sent events): it is passed on as it comes.
+pub fn is_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
 
 /// The reason why a body could not be read.
 #[derive(Debug, thiserror::Error)]

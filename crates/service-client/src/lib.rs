@@ -10,7 +10,7 @@ mod in_process;
 mod retry;
 mod trace;
 
-pub use body::{BodyError, read_body};
+pub use body::{BodyError, is_stream, read_body};
 pub use call::{Answered, CallError, ServiceClient};
 pub use failure::Failure;
 pub use retry::{AfterUnclear, Repeatable, RetryCounters, RetryMetrics};

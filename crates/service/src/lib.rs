@@ -25,6 +25,7 @@ use clock::Clock;
 use http_server::{Health, Metrics, Service, Workers};
 use service_client::{ConnectOptions, RetryCounters, ServiceClient};
 use store::{Database, DatabaseConfig, Step};
+use tokio_util::sync::CancellationToken;
 use user_api::UserClient;
 
 /// Less than the gateway's 5 seconds: the client reads this service's own answer, which says whether a repeat is safe.
@@ -77,6 +78,11 @@ impl Scaffold {
     /// The work beside requests.
     pub fn workers(&self) -> &Workers {
         &self.workers
+    }
+
+    /// Cancelled when the server is told to stop: for answers that would go on until their client leaves.
+    pub fn stopping(&self) -> CancellationToken {
+        self.health.stopping()
     }
 
     /// The counters of repeated calls, for connections that the service makes itself.

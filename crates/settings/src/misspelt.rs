@@ -18,6 +18,7 @@ pub const VARIABLES: &[&str] = &[
     "DATABASE_WAIT",
     "DATA_DIR",
     "DEMO_DATA",
+    "EVENT_STREAMS_MAX",
     "GATEWAY_PORT",
     "HEADER_TIMEOUT",
     "LOG_FORMAT",

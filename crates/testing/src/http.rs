@@ -192,6 +192,19 @@ impl TestClient {
             .unwrap_or_else(|error| panic!("{path}: no answer: {error}"))
     }
 
+    /// Asks for a stream, and gives its beginning.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.http.get(format!("{}{path}", self.base_url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await;
+        response.unwrap_or_else(|error| panic!("{path}: no answer: {error}"))
+    }
+
     /// The same, where no answer is a result too.
     pub async fn try_send(
         &self,

@@ -5,6 +5,7 @@
 
 mod collector;
 mod command;
+mod events;
 mod http;
 mod link;
 mod pooler;
@@ -12,6 +13,7 @@ mod postgres;
 
 pub use collector::{Collector, Span, SpanKind, attribute, hex};
 pub use command::{Said, run_command};
+pub use events::{EventStream, StreamEvent};
 pub use http::{Answer, TestClient, TestServer, free_ports, wait_until};
 pub use link::Link;
 pub use pooler::{PgBouncer, PoolMode};

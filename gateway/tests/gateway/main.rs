@@ -10,4 +10,5 @@ mod headers;
 mod health;
 mod pages;
 mod routing;
+mod streams;
 mod world;

@@ -10,6 +10,7 @@ mod contract;
 mod currencies;
 mod documents;
 mod input;
+mod live;
 mod old_clients;
 mod played;
 mod requests;

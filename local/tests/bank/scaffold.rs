@@ -49,6 +49,7 @@ async fn built() -> [Built; 5] {
         keys: keys.clone(),
         user_service_url: nobody(),
         wallet_service_url: nobody(),
+        event_streams_max: transaction::EVENT_STREAMS_MAX,
         verifier: None,
     };
     let payment = payment::Config {

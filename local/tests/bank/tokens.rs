@@ -29,6 +29,7 @@ const ROUTES: &[(&str, &str, usize)] = &[
     ("POST", "/wallets/1/topup", 2),
     ("PUT", "/wallets/1/status", 2),
     ("GET", "/requests/a-key", 2),
+    ("GET", "/events", 3),
     ("GET", "/transactions", 3),
     ("GET", "/transactions/1", 3),
     ("GET", "/transactions/wallet/1", 3),

@@ -7,6 +7,9 @@ use ledger_api::Kinds;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
+/// A fifth of the connections that a server takes.
+pub const EVENT_STREAMS_MAX: usize = 2_000;
+
 /// The configuration of the transaction service. Its `Debug` shows no secret.
 #[derive(Clone, clap::Args)]
 pub struct Config {
@@ -32,6 +35,9 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub user_service_url: String,
+    /// Streams of events that are open at once; more are answered with 503 `overloaded`
+    #[arg(long, env = "EVENT_STREAMS_MAX", default_value_t = EVENT_STREAMS_MAX, value_parser = settings::at_least_one)]
+    pub event_streams_max: usize,
     /// The verifier of a user service in the same process: what it ends is then refused here at once, and nothing has to be
     /// followed.
     #[arg(skip)]

@@ -9,6 +9,7 @@
 
 mod config;
 mod domain;
+mod events;
 mod kept;
 mod model;
 mod rebuild;
@@ -17,7 +18,7 @@ mod store;
 mod verify;
 mod wire;
 
-pub use config::Config;
+pub use config::{Config, EVENT_STREAMS_MAX};
 pub use rebuild::{position, rebuild};
 pub use routes::openapi;
 pub use verify::verify;
@@ -69,8 +70,12 @@ async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Re
     let store = store::Store::new(database.clone(), config.kinds);
     let ledger = scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?;
     let ledger = LedgerClient::new(ledger);
+    let model = model::History::new(store.clone());
+    let events = events::Events::new(store.clone(), config.event_streams_max, scaffold.metrics())?;
+    let (delivered, moved) = (events.clone(), model.moved());
+    scaffold.workers().spawn(|stop| delivered.run(moved, stop));
     let (follower, following) = Follower::new(
-        model::History::new(store.clone()),
+        model,
         ledger.clone(),
         FollowerMetrics::register(scaffold.metrics())?,
     );
@@ -78,6 +83,9 @@ async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Re
     let followed = follower.clone();
     scaffold.require(Check::Ledger, move || followed.check());
     Ok(routes::router(routes::App::new(routes::Parts {
+        events,
+        newest: store::Pages::new(database.clone(), config.kinds),
+        stopping: scaffold.stopping(),
         pages: kept::KeptPages::new(database, config.kinds, follower.clone(), scaffold.metrics())?,
         follower,
         ledger,

@@ -2,6 +2,7 @@
 
 use feed_follower::{Position, ReadModel};
 use ledger_api::Entry;
+use tokio::sync::watch;
 
 use crate::domain::Batch;
 use crate::store::Store;
@@ -9,23 +10,46 @@ use crate::store::Store;
 /// The read model of history.
 pub(crate) struct History {
     store: Store,
+    moved: watch::Sender<i64>,
 }
 
 impl History {
     pub(crate) fn new(store: Store) -> History {
-        History { store }
+        History {
+            store,
+            moved: watch::Sender::new(0),
+        }
+    }
+
+    /// Where the model is in the log, as this process saw it last; also where another process moved it there.
+    pub(crate) fn moved(&self) -> watch::Receiver<i64> {
+        self.moved.subscribe()
+    }
+
+    fn note(&self, seq: i64) {
+        self.moved.send_if_modified(|known| {
+            let is_news = *known != seq;
+            *known = seq;
+            is_news
+        });
     }
 }
 
 #[async_trait::async_trait]
 impl ReadModel for History {
     async fn position(&self) -> anyhow::Result<Position> {
-        Ok(self.store.position().await?)
+        let position = self.store.position().await?;
+        self.note(position.seq);
+        Ok(position)
     }
 
     async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool> {
         let batch = Batch::after(0, entries, self.store.kinds())?;
-        Ok(self.store.append(from, to, &batch).await?)
+        let is_applied = self.store.append(from, to, &batch).await?;
+        if is_applied {
+            self.note(to.seq);
+        }
+        Ok(is_applied)
     }
 }
 

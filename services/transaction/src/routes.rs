@@ -1,5 +1,6 @@
 //! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
 
+mod events;
 mod past;
 mod receipts;
 
@@ -16,12 +17,14 @@ use feed_follower::{Follower, Freshness};
 use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
 use ledger_api::LedgerClient;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::domain::{Figures, Movement, Wallet};
+use crate::events::Events;
 use crate::kept::{KeptPages, PageBody};
-use crate::store::{Cursor, Key, Place, Recorded, Store};
+use crate::store::{Cursor, Key, Pages, Place, Recorded, Store};
 use crate::wire::{
     RecordRequest, StatsBody, StatsQuery, TransactionBody, TransactionsBody, invalid_wallet,
 };
@@ -36,6 +39,9 @@ pub(crate) struct Parts {
     pub(crate) ledger: LedgerClient,
     pub(crate) store: Store,
     pub(crate) pages: KeptPages,
+    pub(crate) newest: Pages,
+    pub(crate) events: Events,
+    pub(crate) stopping: CancellationToken,
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
     pub(crate) clock: Clock,
@@ -91,6 +97,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(of_wallet))
         .routes(routes!(find))
         .routes(routes!(receipts::receipt))
+        .routes(routes!(events::events))
 }
 
 /// Lists the caller's transactions, the newest first

@@ -98,6 +98,41 @@ impl Store {
         Ok(Position { seq, ledger, mark })
     }
 
+    /// The number of the newest row that came from the log.
+    pub(crate) async fn last_number(&self) -> Result<i64, Error> {
+        let sql = "select last_number from feed_position where id = 0";
+        Ok(on_read!(&self.database, pool => {
+            sqlx::query_scalar(sql).fetch_one(pool).await
+        })?)
+    }
+
+    /// Up to `limit` rows of these users with numbers after `after`, up to `to`, in order.
+    pub(crate) async fn of_users(
+        &self,
+        users: &[i64],
+        after: i64,
+        to: i64,
+        limit: i64,
+    ) -> Result<Vec<Movement>, Error> {
+        let rows: Vec<Row> = on_read!(
+            &self.database,
+            postgres pool => {
+                let sql = concat!("select ", columns!(), " from history \
+                    where number > $1 and number <= $2 and user_id = any($3) order by number limit $4");
+                sqlx::query_as(sql).bind(after).bind(to).bind(users).bind(limit).fetch_all(pool).await
+            },
+            sqlite pool => {
+                let sql = concat!("select ", columns!(), " from history \
+                    where number > $1 and number <= $2 and user_id in (select value from json_each($3)) \
+                    order by number limit $4");
+                let users = format!("{users:?}");
+                sqlx::query_as(sql).bind(after).bind(to).bind(users).bind(limit).fetch_all(pool).await
+            }
+        )?;
+        let rows = rows.into_iter().map(|row| movement(row, self.kinds));
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Adds what the log said and moves the position from `from` to `to`, at once; `false`, and nothing, when it is not at
     /// `from`.
     pub(crate) async fn append(

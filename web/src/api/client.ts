@@ -43,6 +43,17 @@ api.use({
   },
 });
 
+/** Opens the stream of events, after the event with this id. */
+export async function openEvents(lastId: string | null, signal: AbortSignal): Promise<Response> {
+  const headers = new Headers({ accept: "text/event-stream" });
+  const bearer = token();
+  if (bearer !== null) headers.set("authorization", `Bearer ${bearer}`);
+  if (lastId !== null) headers.set("last-event-id", lastId);
+  const response = await fetch(`${base}api/v1/events`, { headers, signal, cache: "no-store" });
+  if (response.status === 401) expire(bearer);
+  return response;
+}
+
 interface Answer<T> {
   data?: T;
   error?: unknown;

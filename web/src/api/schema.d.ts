@@ -99,6 +99,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells each movement of the caller's wallets as it is committed
+         * @description The answer is a stream of server-sent events that stays open. `ready` comes first: `{"complete": true}` says that every movement since
+         *     `Last-Event-ID` follows, `false` that the lists have to be read. Each `movement` has a transaction as its data, and the transaction's id as
+         *     its own. `end` says why the stream ends: `replaced` (the caller has opened too many), `slow`, `lost`, `token` or `stopping`. Lines that begin
+         *     with a colon are to be ignored. It ends with the token. Which movements come twice is told by their ids.
+         */
+        get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments": {
         parameters: {
             query?: never;
@@ -1599,6 +1622,33 @@ export interface operations {
                     };
                 };
             };
+        };
+    };
+    streamEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that arrived. */
+                "Last-Event-ID"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
     listPayments: {

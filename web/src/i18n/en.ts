@@ -254,6 +254,7 @@ export const en: typeof id = {
     notFoundHint: "There is nothing at this address.",
     trace: "Trace number: {id}",
   },
+  live: { received: "You received {amount}", receivedHidden: "You received money" },
   code: {
     insufficient_balance: "The balance is too low.",
     wallet_not_active: "This wallet is frozen or closed.",

@@ -254,6 +254,7 @@ export const id = {
     notFoundHint: "Alamat ini tidak ada.",
     trace: "Nomor jejak: {id}",
   },
+  live: { received: "Anda menerima {amount}", receivedHidden: "Anda menerima uang" },
   code: {
     insufficient_balance: "Saldo tidak cukup.",
     wallet_not_active: "Dompet ini dibekukan atau ditutup.",

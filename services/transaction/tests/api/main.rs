@@ -4,6 +4,7 @@
     reason = "a test that cannot go on fails, and says where"
 )]
 
+mod events;
 mod faults;
 mod history;
 mod input;

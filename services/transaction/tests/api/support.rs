@@ -57,6 +57,13 @@ impl World {
         instance(&self.bank, self.database.config("transaction"), self.kinds).await
     }
 
+    /// The same with room for so many streams of events.
+    pub(crate) async fn another_with_streams(&self, streams: usize) -> (TestServer, TestClient) {
+        let database = self.database.config("transaction");
+        let change = |config: &mut transaction::Config| config.event_streams_max = streams;
+        instance_with(&self.bank, database, self.kinds, change).await
+    }
+
     /// Changes the service's own database behind its back.
     pub(crate) async fn execute(&self, statements: &[&'static str]) {
         let config = self.database.config("transaction");
@@ -140,14 +147,26 @@ pub(crate) async fn instance(
     database: DatabaseConfig,
     kinds: &'static Kinds,
 ) -> (TestServer, TestClient) {
-    let config = transaction::Config {
+    instance_with(bank, database, kinds, |_| {}).await
+}
+
+/// The same with changes to the configuration.
+pub(crate) async fn instance_with(
+    bank: &Bank,
+    database: DatabaseConfig,
+    kinds: &'static Kinds,
+    change: impl FnOnce(&mut transaction::Config),
+) -> (TestServer, TestClient) {
+    let mut config = transaction::Config {
         database,
         keys: bank.keys.clone(),
         wallet_service_url: bank.link.url(),
         user_service_url: bank.users.url(),
+        event_streams_max: transaction::EVENT_STREAMS_MAX,
         verifier: None,
         kinds,
     };
+    change(&mut config);
     let service = transaction::build(config, bank.clock.clone(), Entropy::system()).await;
     let (listener, url) = TestServer::listener().await;
     let server = TestServer::start(service.unwrap(), listener);

@@ -5,13 +5,14 @@ use serde_json::json;
 
 use crate::support::every_world;
 
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "/transactions",
     "/transactions/1",
     "/transactions/1/receipt",
     // Documented by the wallet service.
     PAST,
     "/transactions/wallet/1",
+    "/events",
     "/transactions/stats",
 ];
 
