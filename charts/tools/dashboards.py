@@ -120,6 +120,8 @@ OVERVIEW = [
     graph("Processors used", "short", (f"sum by (job) ({rate('process_cpu_seconds_total', SERVICES)})", "{{job}}"), about="1 is one processor, fully."),
     graph("Memory", "bytes", (f"max by (job) (process_resident_memory_bytes{{{SERVICES}}})", "{{job}}"), about="Of the pod that uses most."),
     graph("File descriptors", "percentunit", (f"max by (job) (process_open_fds{{{SERVICES}}} / process_max_fds{{{SERVICES}}})", "{{job}}")),
+    graph("Connections", "short", (f"sum by (job) (http_connections{{{SERVICES}}})", "{{job}}"), (f"sum by (job) ({rate('http_connections_refused_total', SERVICES)})", "{{job}}, refused a second"),
+          about="Refused: the address had too many already (MAX_CONNECTIONS_PER_ADDRESS)."),
     graph("Requests in flight", "short", (f"sum by (job) (http_requests_in_flight{{{SERVICES}}})", "{{job}}")),
     graph("Spans by what became of them", "ops", (f"sum by (job, outcome) ({rate('trace_spans_total', SERVICES)})", "{{job}} {{outcome}}"), about="Lost: the collector of traces did not take them."),
     graph("Lost lines of logs", "ops", (f"sum by (job) ({rate('log_lines_dropped_total', SERVICES)})", "{{job}}"), about="Nobody read them, and the queue was full."),

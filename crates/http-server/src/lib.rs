@@ -7,6 +7,7 @@
 //! at once.
 
 mod body;
+mod config;
 mod document;
 mod files;
 mod front;
@@ -19,12 +20,14 @@ mod metrics;
 mod own_command;
 mod paths;
 mod peer;
+mod places;
 mod program;
 mod replayed;
 mod serve;
 mod signals;
 mod text;
 
+pub use config::HttpConfig;
 pub use document::words;
 pub use files::FileNeeds;
 pub use health::{Health, Readiness};
@@ -39,7 +42,7 @@ pub use program::{
     Cli, ListenConfig, NothingToMigrate, Program, VERSION, read_or_say_why_not, say_why_not,
 };
 pub use replayed::Replayed;
-pub use serve::{HttpConfig, Service, Workers, healthcheck, listen, reachable, serve};
+pub use serve::{Service, Workers, healthcheck, listen, reachable, serve};
 pub use signals::stop_signal;
 pub use text::{FIELD_CHARS_MAX, composed, hidden, text};
 

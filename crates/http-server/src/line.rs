@@ -3,19 +3,25 @@
 //! hyper refuses a head that it cannot read (400, 414, 431) with an empty body, and drops a connection whose head does not arrive in
 //! time without a word; neither can be changed there. This stream knows whether a head has begun and no request came of it, puts the
 //! JSON error of the API where hyper writes its empty one, and leaves a 408 behind when the connection is dropped.
+//!
+//! It also gives heads a time of their own: hyper has one for heads and for rest between requests together, and who may rest for a minute
+//! should not have a minute for each byte of a head.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use api_error::ApiError;
 use bytes::{Buf as _, Bytes};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
+const ADDRESS_TOO_LONG: &str = "The address is too long";
 /// The answers that hyper gives by itself.
 const REFUSALS: [(&[u8], StatusCode, &str); 3] = [
     (
@@ -26,7 +32,7 @@ const REFUSALS: [(&[u8], StatusCode, &str); 3] = [
     (
         b"HTTP/1.1 414 URI Too Long\r\n",
         StatusCode::URI_TOO_LONG,
-        "The address is too long",
+        ADDRESS_TOO_LONG,
     ),
     (
         b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
@@ -35,12 +41,14 @@ const REFUSALS: [(&[u8], StatusCode, &str); 3] = [
     ),
 ];
 
-/// Between two requests.
-const IDLE: u8 = 0;
+/// Nothing came yet.
+const NEW: u8 = 0;
 /// A head has begun.
 const HEAD: u8 = 1;
 /// A request came of it, or a refusal.
 const BUSY: u8 = 2;
+/// Between two requests.
+const IDLE: u8 = 3;
 
 /// The progress of a connection's request. Clones are the same.
 #[derive(Clone, Default)]
@@ -59,13 +67,20 @@ impl Progress {
 
     fn has_bytes(&self) {
         // While a request is worked on, they are its body's.
-        let _ = self
-            .0
-            .compare_exchange(IDLE, HEAD, Ordering::SeqCst, Ordering::SeqCst);
+        for before in [NEW, IDLE] {
+            let _ = self
+                .0
+                .compare_exchange(before, HEAD, Ordering::SeqCst, Ordering::SeqCst);
+        }
     }
 
     fn is_in_head(&self) -> bool {
         self.0.load(Ordering::SeqCst) == HEAD
+    }
+
+    /// Returns whether a head is waited for that has a limit of time: a connection is opened to say something.
+    fn waits_for_head(&self) -> bool {
+        matches!(self.0.load(Ordering::SeqCst), NEW | HEAD)
     }
 }
 
@@ -73,16 +88,29 @@ impl Progress {
 pub(crate) struct Line {
     stream: TcpStream,
     progress: Progress,
+    /// The time for a head, and when it is over. Nobody waits for a head that comes in one piece.
+    head_limit: Duration,
+    head_end: Option<Pin<Box<Sleep>>>,
+    /// True if the first line of the head is there.
+    has_first_line: bool,
     /// True if pages of every origin may read what is said here.
     for_every_origin: bool,
     refusal: Bytes,
 }
 
 impl Line {
-    pub(crate) fn new(stream: TcpStream, progress: Progress, for_every_origin: bool) -> Line {
+    pub(crate) fn new(
+        stream: TcpStream,
+        progress: Progress,
+        head_limit: Duration,
+        for_every_origin: bool,
+    ) -> Line {
         Line {
             stream,
             progress,
+            head_limit,
+            head_end: None,
+            has_first_line: false,
             for_every_origin,
             refusal: Bytes::new(),
         }
@@ -93,31 +121,35 @@ impl Line {
         if !self.progress.is_in_head() {
             return false;
         }
-        let Some((status, message)) = empty_refusal(bytes) else {
+        let Some((mut status, mut message)) = empty_refusal(bytes) else {
             return false;
         };
-        self.refusal = self.whole(status, message);
+        if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE && !self.has_first_line {
+            (status, message) = (StatusCode::URI_TOO_LONG, ADDRESS_TOO_LONG);
+        }
+        self.refusal = whole(status, message, self.for_every_origin);
         self.progress.has_request();
         true
     }
 
-    /// A whole answer, as it goes over the wire.
-    fn whole(&self, status: StatusCode, message: &'static str) -> Bytes {
-        let body = ApiError::of_status(status).message(message).body;
-        let body = serde_json::to_string(&body).unwrap_or_default();
-        let cors = if self.for_every_origin {
-            "access-control-allow-origin: *\r\n"
-        } else {
-            ""
-        };
-        format!(
-            "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
-             cache-control: no-store\r\nx-content-type-options: nosniff\r\n{cors}\r\n{body}",
-            status.as_u16(),
-            status.canonical_reason().unwrap_or_default(),
-            body.len()
-        )
-        .into()
+    /// Ends the wait for a head that does not come.
+    fn poll_head_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if !self.progress.waits_for_head() {
+            return Poll::Pending;
+        }
+        let limit = self.head_limit;
+        let end = self
+            .head_end
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(end.as_mut().poll(context));
+        Poll::Ready(io::ErrorKind::TimedOut.into())
+    }
+
+    fn note_bytes(&mut self, bytes: &[u8]) {
+        self.progress.has_bytes();
+        if !self.has_first_line && self.progress.is_in_head() {
+            self.has_first_line = bytes.contains(&b'\n');
+        }
     }
 
     fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -130,6 +162,43 @@ impl Line {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// A whole answer, as it goes over the wire.
+fn whole(status: StatusCode, message: &'static str, for_every_origin: bool) -> Bytes {
+    let body = ApiError::of_status(status).message(message).body;
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    let cors = if for_every_origin {
+        "access-control-allow-origin: *\r\n"
+    } else {
+        ""
+    };
+    format!(
+        "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\n{cors}\r\n{body}",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len()
+    )
+    .into()
+}
+
+/// Tells a client that its address has too many connections, and closes this one. Nothing is waited for: who comes in crowds must cost nothing.
+pub(crate) fn refuse_connection(stream: TcpStream, for_every_origin: bool) {
+    use std::io::{Read as _, Write as _};
+    // tokio does not know yet whether it can be written to; the system does.
+    let Ok(mut stream) = stream.into_std() else {
+        return;
+    };
+    let answer = whole(
+        StatusCode::TOO_MANY_REQUESTS,
+        "This address has too many connections already",
+        for_every_origin,
+    );
+    // A client that has left does not read it. To close with bytes unread would take the answer away.
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(&answer);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
 }
 
 /// The refusal that hyper means with these bytes, if they are such an answer.
@@ -147,9 +216,10 @@ fn empty_refusal(bytes: &[u8]) -> Option<(StatusCode, &'static str)> {
 impl Drop for Line {
     fn drop(&mut self) {
         if self.progress.is_in_head() {
-            let answer = self.whole(
+            let answer = whole(
                 StatusCode::REQUEST_TIMEOUT,
                 "The request's headers did not arrive in time",
+                self.for_every_origin,
             );
             // Into the system's buffer, which has room: nothing else was written. Who has left does not read it.
             let _ = self.stream.try_write(&answer);
@@ -163,12 +233,22 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            self.progress.has_bytes();
+        if !self.progress.waits_for_head() {
+            (self.head_end, self.has_first_line) = (None, false);
         }
-        Poll::Ready(Ok(()))
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        match read {
+            Poll::Ready(Ok(())) => {
+                let bytes = buffer.filled().get(before..).unwrap_or_default();
+                if !bytes.is_empty() {
+                    self.note_bytes(bytes);
+                }
+                read
+            }
+            Poll::Ready(Err(_)) => read,
+            Poll::Pending => self.poll_head_end(context).map(Err),
+        }
     }
 }
 

@@ -23,6 +23,9 @@ struct Shared {
     registry: Registry,
     requests: HistogramVec,
     in_flight: IntGauge,
+    connections: IntGauge,
+    connections_max: IntGauge,
+    connections_refused: IntCounter,
 }
 
 impl Metrics {
@@ -40,13 +43,28 @@ impl Metrics {
             "http_requests_in_flight",
             "Requests that are not answered yet.",
         )?;
+        let connections = IntGauge::new("http_connections", "Connections that are open.")?;
+        let connections_max = IntGauge::new(
+            "http_connections_max",
+            "Connections that may be open at once; more wait.",
+        )?;
+        let connections_refused = IntCounter::new(
+            "http_connections_refused_total",
+            "Connections that were refused because their address had too many already.",
+        )?;
         let metrics = Metrics(Arc::new(Shared {
             registry: Registry::new(),
             requests,
             in_flight,
+            connections,
+            connections_max,
+            connections_refused,
         }));
         metrics.register(metrics.0.requests.clone())?;
         metrics.register(metrics.0.in_flight.clone())?;
+        metrics.register(metrics.0.connections.clone())?;
+        metrics.register(metrics.0.connections_max.clone())?;
+        metrics.register(metrics.0.connections_refused.clone())?;
         metrics.register(SpanCounters::new()?)?;
         metrics.register(DroppedLines::new()?)?;
         metrics.register(prometheus::process_collector::ProcessCollector::for_self())?;
@@ -66,9 +84,22 @@ impl Metrics {
     }
 
     /// Counts a request as in flight until the answer drops.
-    pub(crate) fn request_started(&self) -> InFlight {
-        self.0.in_flight.inc();
-        InFlight(self.0.in_flight.clone())
+    pub(crate) fn request_started(&self) -> Counted {
+        Counted::begin(&self.0.in_flight)
+    }
+
+    /// Counts a connection as open until this is dropped.
+    pub(crate) fn connection_opened(&self) -> Counted {
+        Counted::begin(&self.0.connections)
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.0.connections_refused.inc();
+    }
+
+    pub(crate) fn connections_max(&self, max: usize) {
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        self.0.connections_max.set(max);
     }
 
     /// Every metric as it stands, in Prometheus's text format.
@@ -87,9 +118,17 @@ impl Metrics {
     }
 }
 
-pub(crate) struct InFlight(IntGauge);
+/// Something that is counted for as long as it is there.
+pub(crate) struct Counted(IntGauge);
 
-impl Drop for InFlight {
+impl Counted {
+    fn begin(gauge: &IntGauge) -> Counted {
+        gauge.inc();
+        Counted(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -16,19 +16,26 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use settings::{Findings, Settings, positive_seconds, seconds};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::HttpConfig;
 use crate::front::Front;
+use crate::line::refuse_connection;
 use crate::line::{Line, Progress};
+use crate::places::{Place, Places};
 use crate::{Health, Metrics, Peer, layers};
 
 /// The time that a client that had sent half of a request's headers when the server was told to stop may go on with them. Nobody knows yet
 /// what it asks for, so nothing is lost with it; a request whose headers are there is finished.
 const HEADERS_AFTER_STOP: Duration = Duration::from_secs(3);
+/// The longest head of a request: its first line and all headers. Browsers and proxies stay far below; nginx takes 32 KiB as well.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The number of headers in it.
+const HEADERS_MAX: usize = 64;
+/// The memory that a connection has for what it reads, and again for what it writes.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// The time that accepting rests when it failed. Out of file descriptors, accepting at once would only spin.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// The interval at which it is logged at most that connections cannot be accepted.
@@ -36,71 +43,6 @@ const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// The time that closing may take at the end. A connection that still works for a request that was cut off cannot be closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-
-/// The limits within which a server listens and ends.
-#[derive(Clone, Debug, clap::Args)]
-pub struct HttpConfig {
-    /// Seconds that a request may take before it is answered with 504
-    #[arg(long = "server-timeout", env = "SERVER_TIMEOUT", default_value = "15", value_parser = positive_seconds)]
-    pub deadline: Duration,
-    /// Seconds that a client may take to send a request's headers; also how long an idle connection lives
-    #[arg(long, env = "HEADER_TIMEOUT", default_value = "75", value_parser = positive_seconds)]
-    pub header_timeout: Duration,
-    /// Seconds that a client may take to send a request's body; then it is answered with 408
-    #[arg(long, env = "BODY_TIMEOUT", default_value = "10", value_parser = positive_seconds)]
-    pub body_timeout: Duration,
-    /// The origins whose pages may call, separated by commas; `*` for all
-    #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',', value_parser = settings::origin)]
-    pub cors_origins: Vec<String>,
-    /// Seconds between the flip of readiness and the end of listening, so that load balancers look away first
-    #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0", value_parser = seconds)]
-    pub shutdown_delay: Duration,
-    /// Seconds that open requests have to finish at the end
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "20", value_parser = positive_seconds)]
-    pub shutdown_timeout: Duration,
-    /// Connections that are served at once; more wait
-    // An id of its own: the database has connections too, and clap takes arguments of one id for one argument.
-    #[arg(
-        id = "http_max_connections",
-        long = "max-connections",
-        env = "MAX_CONNECTIONS",
-        default_value_t = 10_000,
-        value_parser = settings::at_least_one
-    )]
-    pub max_connections: usize,
-}
-
-impl Default for HttpConfig {
-    /// The defaults of the command line.
-    fn default() -> HttpConfig {
-        HttpConfig {
-            deadline: Duration::from_secs(15),
-            header_timeout: Duration::from_secs(75),
-            body_timeout: Duration::from_secs(10),
-            cors_origins: vec!["*".to_owned()],
-            shutdown_delay: Duration::ZERO,
-            shutdown_timeout: Duration::from_secs(20),
-            max_connections: 10_000,
-        }
-    }
-}
-
-impl Settings for HttpConfig {}
-
-impl HttpConfig {
-    /// Returns whether a request has the time that a call that it makes may take.
-    pub fn check_call(&self, call: Option<(&'static str, Duration)>, found: &mut Findings) {
-        if let Some((variable, limit)) = call
-            && limit >= self.deadline
-        {
-            found.hint(format!(
-                "{variable} ({} s) is not below SERVER_TIMEOUT ({} s), after which every request is answered with 504",
-                limit.as_secs_f64(),
-                self.deadline.as_secs_f64()
-            ));
-        }
-    }
-}
 
 /// Work that goes on beside requests, and ends after the last of them.
 #[derive(Clone, Debug, Default)]
@@ -182,13 +124,16 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let app = service.app(config.deadline);
+    service.metrics.connections_max(config.max_connections);
     let server = Server {
         name: service.name,
         front: Front::new(app, &config.cors_origins, config.body_timeout),
         for_every_origin: config.cors_origins.iter().any(|origin| origin == "*"),
         header_timeout: config.header_timeout,
+        idle_timeout: config.idle_timeout,
         connections: GracefulShutdown::new(),
-        places: Arc::new(Semaphore::new(config.max_connections)),
+        places: Places::new(config.max_connections, config.address_limit()),
+        metrics: service.metrics.clone(),
         half_sent_end: CancellationToken::new(),
     };
     let told_to_stop = async {
@@ -213,8 +158,10 @@ struct Server {
     front: Front,
     for_every_origin: bool,
     header_timeout: Duration,
+    idle_timeout: Duration,
     connections: GracefulShutdown,
-    places: Arc<Semaphore>,
+    places: Places,
+    metrics: Metrics,
     /// Cancelled when a connection that has not sent a whole request's headers is not waited for any more.
     half_sent_end: CancellationToken,
 }
@@ -223,11 +170,20 @@ impl Server {
     async fn accept(&self, listener: &TcpListener) {
         let mut told: Option<Instant> = None;
         loop {
-            let Ok(place) = self.places.clone().acquire_owned().await else {
+            let Some(place) = self.places.wait().await else {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, peer)) => self.serve_connection(stream, Peer::of(peer), place),
+                Ok((stream, peer)) => {
+                    let peer = Peer::of(peer);
+                    match self.places.take(place, peer.0.ip()) {
+                        Some(place) => self.serve_connection(stream, peer, place),
+                        None => {
+                            self.metrics.connection_refused();
+                            refuse_connection(stream, self.for_every_origin);
+                        }
+                    }
+                }
                 Err(error) => {
                     if told.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_EVERY) {
                         told = Some(Instant::now());
@@ -243,11 +199,17 @@ impl Server {
         }
     }
 
-    fn serve_connection(&self, stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) {
+    fn serve_connection(&self, stream: TcpStream, peer: Peer, place: Place) {
         // Without it small answers wait for the client's acknowledgement; it fails only on a dead socket.
         let _ = stream.set_nodelay(true);
         let (open, progress) = (Arc::new(AtomicUsize::new(0)), Progress::default());
-        let line = Line::new(stream, progress.clone(), self.for_every_origin);
+        let line = Line::new(
+            stream,
+            progress.clone(),
+            self.header_timeout,
+            self.for_every_origin,
+        );
+        let counted = self.metrics.connection_opened();
         let (front, requests) = (self.front.clone(), open.clone());
         let answer = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
@@ -263,8 +225,11 @@ impl Server {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .max_headers(64)
+            // From the answer before, so that it also ends who rests. The headers' own limit is the line's.
+            .header_read_timeout(self.idle_timeout)
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .max_buf_size(BUFFER_BYTES_MAX)
             // A client that has said everything may close its half and still wants the answer (RFC 9112, section 9.6). It also means
             // that a request goes on when its client is gone: what it does is done whole, within its deadline.
             .half_close(true)
@@ -282,7 +247,7 @@ impl Server {
                     }
                 }
             }
-            drop(place);
+            drop((place, counted));
         });
     }
 

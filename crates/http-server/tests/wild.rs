@@ -189,6 +189,7 @@ async fn a_head_that_cannot_be_read_is_refused_in_json() {
     let world = world(|_| {}).await;
     let long = format!("/{}", "x".repeat(70_000));
     let many = "x: y\r\n".repeat(70);
+    let large = format!("x: {}\r\n", "y".repeat(33 * 1024));
     for (request, status, code) in [
         ("nonsense\r\n\r\n".to_owned(), 400, "bad_request"),
         (
@@ -203,6 +204,7 @@ async fn a_head_that_cannot_be_read_is_refused_in_json() {
         ),
         (ask("GET", &long, ""), 414, "uri_too_long"),
         (ask("GET", "/here", &many), 431, "headers_too_large"),
+        (ask("GET", "/here", &large), 431, "headers_too_large"),
     ] {
         let answer = say(&world, &request).await;
         answer.is_error(status, code);
@@ -245,7 +247,7 @@ async fn a_silent_client_is_told_that_its_time_is_over() {
 
 #[tokio::test]
 async fn a_kept_connection_that_rests_ends_without_a_word() {
-    let world = world(|config| config.header_timeout = SHORT).await;
+    let world = world(|config| config.idle_timeout = SHORT).await;
     for request in [
         "GET /here HTTP/1.1\r\nhost: x\r\n\r\n",
         "POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
