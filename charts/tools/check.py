@@ -96,7 +96,7 @@ def every_server_has_three_probes():
                 assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), what
                 if component(thing) in SERVICES:
                     for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
-                        equal(container[probe]["httpGet"], {"path": path, "port": "http"}, what)
+                        equal(container[probe]["httpGet"], {"path": path, "port": "probes"}, what)
 
 
 @check

@@ -5,6 +5,8 @@ import itertools
 from rendering import CALLS, DATABASES, PEERS, SERVICES, check, component, each_rendering, equal, of, pods
 
 OUTSIDE = "outside"
+# The port of probes and metrics.
+PROBES = 9090
 
 
 def arrows(objects):
@@ -86,10 +88,10 @@ def every_arrow_has_a_policy_and_there_is_none_besides():
         wanted |= {(who, OUTSIDE, 53) for who in users | {"gateway", "story"}}
         wanted |= {(OUTSIDE, "gateway", 5000), ("story", "gateway", 5000)}
         if name in ("production", "everything"):
-            wanted |= {(OUTSIDE, service, port) for service, port in SERVICES.items()}
+            wanted |= {(OUTSIDE, service, PROBES) for service in SERVICES}
             wanted |= {(service, OUTSIDE, 4318 if name == "production" else 443) for service in SERVICES}
         if name in ("dev", "everything"):
-            wanted |= {("otel-lgtm", service, port) for service, port in SERVICES.items()} | {("otel-lgtm", OUTSIDE, 53)}
+            wanted |= {("otel-lgtm", service, PROBES) for service in SERVICES} | {("otel-lgtm", OUTSIDE, 53)}
         if name == "dev":
             wanted |= {(service, "otel-lgtm", 4318) for service in SERVICES}
             # The gateway's door is open to everybody there, so whoever may call its port may do so; nobody else has that port in its egress.

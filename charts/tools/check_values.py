@@ -77,6 +77,7 @@ def the_values_of_everything_reach_the_objects():
     equal((door["externalTrafficPolicy"], door["loadBalancerSourceRanges"], door["loadBalancerClass"]), ("Local", ["192.0.2.0/24"], "example.com/lb"), "the gateway's Service")
     for monitor in of(objects, "ServiceMonitor"):
         [endpoint] = monitor["spec"]["endpoints"]
+        equal(endpoint["targetPort"], "probes", "ServiceMonitor")
         equal((endpoint["scrapeTimeout"], len(endpoint["relabelings"]), len(endpoint["metricRelabelings"])), ("5s", 2, 1), "ServiceMonitor")
     [ingress] = of(objects, "Ingress")
     equal([rule["host"] for rule in ingress["spec"]["rules"]], ["wallet.example.com", "bank.example.com"], "hosts of the Ingress")

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use auth::{ServiceKeyConfig, Verifier};
 use clock::{Clock, Entropy};
-use http_server::{FileNeeds, HttpConfig, Readiness, Service, reachable};
+use http_server::{FileNeeds, HttpConfig, ProbeServer, Probes, Readiness, Service, reachable};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ pub struct Bank {
     addresses: [SocketAddr; 5],
     /// In the order in which they end: whoever calls another ends before it.
     parts: [Part; 4],
+    probes: ProbeServer,
     shutdown_timeout: Duration,
     home: Home,
     _lock: Lock,
@@ -59,7 +60,7 @@ impl Part {
 impl Bank {
     /// Claims the ports and the data folder, migrates, starts, and waits until everything is ready.
     pub async fn start(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Bank> {
-        let listeners = bind(&config).await?;
+        let (listeners, at_probes) = bind(&config).await?;
         let mut addresses = [SocketAddr::from(([0, 0, 0, 0], 0)); 5];
         for (address, listener) in addresses.iter_mut().zip(&listeners) {
             *address = listener.local_addr()?;
@@ -84,6 +85,7 @@ impl Bank {
         FileNeeds::LOCAL.claim(&mut http)?;
         let services = build(&config, &http, &home, &keys, addresses, &clock, &entropy).await?;
 
+        let probes = Probes::of(&services).serve(at_probes)?;
         let healths = services.each_ref().map(|service| service.health.clone());
         let [gateway, user, wallet, transaction, payment] = services;
         let [at_gateway, at_user, at_wallet, at_transaction, at_payment] = listeners;
@@ -98,6 +100,7 @@ impl Bank {
                 Part::serve([(wallet, at_wallet)], &http),
                 Part::serve([(user, at_user)], &http),
             ],
+            probes,
             shutdown_timeout: http.shutdown_timeout,
             home,
             _lock: lock,
@@ -114,23 +117,18 @@ impl Bank {
         self.url(0)
     }
 
+    /// The URL of the probes and metrics of all five together.
+    pub fn probe_url(&self) -> String {
+        url_of(self.probes.address())
+    }
+
     /// The URLs of the gateway and of the user, wallet, transaction and payment services.
     pub fn urls(&self) -> [String; 5] {
         std::array::from_fn(|index| self.url(index))
     }
 
     fn url(&self, index: usize) -> String {
-        let address = reachable(self.addresses[index]);
-        if [
-            IpAddr::from(Ipv4Addr::LOCALHOST),
-            IpAddr::from(Ipv6Addr::LOCALHOST),
-        ]
-        .contains(&address.ip())
-        {
-            format!("http://localhost:{}", address.port())
-        } else {
-            format!("http://{address}")
-        }
+        url_of(self.addresses[index])
     }
 
     /// Ends everything in order: the gateway first, so that every request that it let in finds the services that it needs, then who
@@ -170,7 +168,22 @@ impl Bank {
     }
 }
 
-async fn bind(config: &Config) -> anyhow::Result<[TcpListener; 5]> {
+/// A URL that works on this machine.
+fn url_of(address: SocketAddr) -> String {
+    let address = reachable(address);
+    let own = [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::from(Ipv6Addr::LOCALHOST),
+    ];
+    if own.contains(&address.ip()) {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+/// The five services' listeners, and that of the probes.
+async fn bind(config: &Config) -> anyhow::Result<([TcpListener; 5], TcpListener)> {
     let mut listeners = Vec::new();
     let mut failures = Vec::new();
     for (port, who, variable) in config.ports.named() {
@@ -179,10 +192,27 @@ async fn bind(config: &Config) -> anyhow::Result<[TcpListener; 5]> {
             Err(failure) => failures.push(failure.to_string()),
         }
     }
+    let at_probes = bind_probes(config).await;
+    if let Err(failure) = &at_probes {
+        failures.push(failure.to_string());
+    }
     // All at once: whoever has one port taken may have several.
-    listeners
-        .try_into()
-        .map_err(|_| anyhow::anyhow!(failures.join("\n")))
+    match (<[TcpListener; 5]>::try_from(listeners), at_probes) {
+        (Ok(listeners), Ok(at_probes)) => Ok((listeners, at_probes)),
+        _ => Err(anyhow::anyhow!(failures.join("\n"))),
+    }
+}
+
+async fn bind_probes(config: &Config) -> anyhow::Result<TcpListener> {
+    let at = |port| Probes::listen(SocketAddr::new(config.bind, port));
+    match config.probe_port {
+        Some(port) => at(port).await,
+        // Whoever starts a second wallet beside the first has named the ports of the contract.
+        None => match at(Config::PROBE_PORT).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => at(0).await,
+        },
+    }
 }
 
 pub(crate) async fn migrate(home: &Home) -> anyhow::Result<()> {

@@ -27,6 +27,9 @@ pub struct Config {
     /// The ports of the five services
     #[command(flatten)]
     pub ports: Ports,
+    /// The port for the probes and the metrics of all five; without it 5099, or a free one where that is taken
+    #[arg(long, env = "PROBE_PORT", value_parser = settings::port)]
+    pub probe_port: Option<u16>,
     /// The secret that tokens are signed with, at least 32 bytes; without it one is drawn and kept in the data folder
     #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = secret)]
     pub secret_key: Option<String>,
@@ -60,6 +63,8 @@ pub struct Config {
 impl Config {
     /// Where the data is unless told otherwise.
     pub const DATA_DIR: &str = "./data";
+    /// Where probes and metrics are unless told otherwise.
+    pub(crate) const PROBE_PORT: u16 = 5099;
 
     /// Whether the demo users are wanted.
     pub fn has_demo_data(&self) -> bool {
@@ -80,6 +85,7 @@ impl Config {
                 transaction_port: 0,
                 payment_port: 0,
             },
+            probe_port: Some(0),
             secret_key: Some(secret_key.into()),
             demo_data: false,
             no_demo_data: false,
@@ -99,6 +105,11 @@ impl Settings for Config {
         let call = ("REQUEST_TIMEOUT", self.request_timeout);
         self.http.check_call(Some(call), found);
         self.ports.check(found);
+        if let Some(port) = self.probe_port.filter(|port| *port != 0)
+            && let Some((_, _, taken)) = self.ports.named().iter().find(|named| named.0 == port)
+        {
+            found.mistake(format!("PROBE_PORT={port}: {taken} is the same port"));
+        }
         let (email, password) = (self.admin_email.as_deref(), self.admin_password.as_deref());
         if let Err(mistake) = user::check_admin(email, password) {
             found.mistake(mistake.to_string());

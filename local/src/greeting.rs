@@ -7,6 +7,7 @@ use local::{Bank, Config, Home};
 /// Where everything is.
 pub(crate) fn greeting(bank: &Bank, home: &Home, demo: bool, audit: &str) -> String {
     let [gateway, user, wallet, transaction, payment] = bank.urls();
+    let probes = bank.probe_url();
     let home = home.describe();
     let demo = if demo {
         "
@@ -26,6 +27,7 @@ pub(crate) fn greeting(bank: &Bank, home: &Home, demo: bool, audit: &str) -> Str
   Wallets       {wallet}
   Transactions  {transaction}
   Payments      {payment}
+  Probes        {probes}/readyz, /livez, /metrics
 {demo}
   Stop with Ctrl-C. Audit with: {audit}
 

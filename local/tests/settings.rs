@@ -62,6 +62,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "127.0.0.1:5000",
         "an address without a port; ports have variables of their own",
     ),
+    (
+        "PROBE_PORT",
+        "abc",
+        "a port is a number from 0 to 65535, such as 5000",
+    ),
+    (
+        "MAX_CONNECTIONS_PER_ADDRESS",
+        "0",
+        "a whole number from 1 on",
+    ),
+    ("IDLE_TIMEOUT", "0", "more than 0 seconds"),
     ("REQUEST_TIMEOUT", "0", "more than 0 seconds"),
     (
         "REQUEST_TIMEOUT",

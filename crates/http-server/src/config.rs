@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::places::AddressLimit;
+use clap::ArgAction;
 use settings::{Findings, Settings, positive_seconds, seconds};
 
 /// The limits within which a server listens and ends.
@@ -24,6 +25,10 @@ pub struct HttpConfig {
     /// The origins whose pages may call, separated by commas; `*` for all
     #[arg(long, env = "CORS_ORIGINS", default_value = "*", value_delimiter = ',', value_parser = settings::origin)]
     pub cors_origins: Vec<String>,
+    /// Whether `/metrics` is answered at the service's own port too; `false` where PROBE_PORT has it and strangers reach the port
+    #[arg(long, env = "PUBLIC_METRICS", default_value = "true", default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
+    pub public_metrics: bool,
     /// Seconds between the flip of readiness and the end of listening, so that load balancers look away first
     #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0", value_parser = seconds)]
     pub shutdown_delay: Duration,
@@ -55,6 +60,7 @@ impl Default for HttpConfig {
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(10),
             cors_origins: vec!["*".to_owned()],
+            public_metrics: true,
             shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(20),
             max_connections: 10_000,

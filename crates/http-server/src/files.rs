@@ -12,6 +12,9 @@ use crate::HttpConfig;
 /// The most that macOS accepts where its hard limit says that there is none (`OPEN_MAX` of its `<sys/syslimits.h>`).
 const OPEN_MAX: u64 = 10_240;
 
+/// The port of probes takes these, whoever comes to the others.
+const PROBE_CONNECTIONS: u64 = 32;
+
 /// The number of files that a process needs beside its clients' connections: databases, calls to other services, logs.
 #[derive(Clone, Copy, Debug)]
 pub struct FileNeeds {
@@ -27,13 +30,13 @@ impl FileNeeds {
     /// A service of its own.
     pub const SERVICE: FileNeeds = FileNeeds {
         servers: 1,
-        beside_clients: 64,
+        beside_clients: 64 + PROBE_CONNECTIONS,
         each_client: 2,
     };
     /// All five in one process.
     pub const LOCAL: FileNeeds = FileNeeds {
         servers: 5,
-        beside_clients: 128,
+        beside_clients: 128 + PROBE_CONNECTIONS,
         each_client: 1,
     };
     /// Clients at once without which a server is of no use.
@@ -97,12 +100,12 @@ mod tests {
             connections(FileNeeds::LOCAL, 1_000_000).unwrap(),
             HttpConfig::default().max_connections
         );
-        assert_eq!(connections(FileNeeds::LOCAL, 1_128).unwrap(), 200);
-        assert_eq!(connections(FileNeeds::SERVICE, 1_064).unwrap(), 500);
+        assert_eq!(connections(FileNeeds::LOCAL, 1_160).unwrap(), 200);
+        assert_eq!(connections(FileNeeds::SERVICE, 1_096).unwrap(), 500);
         let refused = connections(FileNeeds::LOCAL, 64).unwrap_err().to_string();
         assert_eq!(
             refused,
-            "this process may have only 64 files open (`ulimit -n`), and needs at least 148"
+            "this process may have only 64 files open (`ulimit -n`), and needs at least 180"
         );
     }
 

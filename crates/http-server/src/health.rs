@@ -120,6 +120,14 @@ impl Health {
         failures
     }
 
+    /// An error that names the checks that fail now.
+    pub(crate) async fn in_words(&self) -> Result<(), String> {
+        match self.failures().await.as_slice() {
+            [] => Ok(()),
+            failures => Err(in_words(failures)),
+        }
+    }
+
     /// Logs when the service becomes ready, when it is not any more, with why, and when it is again; until it is told to stop.
     pub async fn tell_changes(self, mut state: Readiness) {
         let started = Instant::now();

@@ -30,7 +30,7 @@ struct Around {
 }
 
 /// The service's routes with the probes and the layers around them.
-pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
+pub(crate) fn app(service: &Service, deadline: Duration, with_metrics: bool) -> Router {
     let metrics = service.metrics.clone();
     // Every request takes copies along: of one pointer.
     let around = Arc::new(Around {
@@ -39,8 +39,10 @@ pub(crate) fn app(service: &Service, deadline: Duration) -> Router {
         metrics: service.metrics.clone(),
         deadline,
     });
-    let probes = probes(service).route("/metrics", get(async move || metrics.render()));
-    let routes = service.router.clone().merge(probes);
+    let mut routes = service.router.clone().merge(probes(service));
+    if with_metrics {
+        routes = routes.route("/metrics", get(async move || metrics.render()));
+    }
     let known = paths::known(&routes);
     routes
         .fallback(async move |request: Request| paths::not_found(&known, request).await)

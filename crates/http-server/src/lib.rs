@@ -21,6 +21,7 @@ mod own_command;
 mod paths;
 mod peer;
 mod places;
+mod probes;
 mod program;
 mod replayed;
 mod serve;
@@ -38,6 +39,7 @@ pub use json::{BodyLimit, Json, MAX_BODY_BYTES, read_body};
 pub use metrics::Metrics;
 pub use own_command::OwnCommand;
 pub use peer::Peer;
+pub use probes::{ProbeServer, Probes};
 pub use program::{
     Cli, ListenConfig, NothingToMigrate, Program, VERSION, read_or_say_why_not, say_why_not,
 };

@@ -1,11 +1,12 @@
 //! Metrics of one service, in Prometheus' text format: its own registry, and the request metrics that all have in common.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{LabelPair, MetricFamily};
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -108,12 +109,42 @@ impl Metrics {
     }
 
     pub(crate) fn render(&self) -> Response {
-        match self.text() {
-            Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "the metrics cannot be written");
-                api_error::ApiError::internal().into_response()
+        answer(self.text())
+    }
+}
+
+/// The metrics of several services of one process, each with the label `service`.
+pub(crate) fn render_all<'a>(
+    services: impl Iterator<Item = (&'static str, &'a Metrics)>,
+) -> Response {
+    let mut families: BTreeMap<String, MetricFamily> = BTreeMap::new();
+    for (name, metrics) in services {
+        for mut family in metrics.0.registry.gather() {
+            let mut found = family.take_metric();
+            for metric in &mut found {
+                let mut label = LabelPair::default();
+                label.set_name("service".to_owned());
+                label.set_value(name.to_owned());
+                let mut labels = metric.take_label();
+                labels.push(label);
+                metric.set_label(labels);
             }
+            let all = families.entry(family.name().to_owned()).or_insert(family);
+            let mut before = all.take_metric();
+            before.append(&mut found);
+            all.set_metric(before);
+        }
+    }
+    let families: Vec<_> = families.into_values().collect();
+    answer(TextEncoder::new().encode_to_string(&families))
+}
+
+fn answer(text: prometheus::Result<String>) -> Response {
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            api_error::ApiError::internal().into_response()
         }
     }
 }

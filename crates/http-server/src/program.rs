@@ -9,10 +9,15 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use settings::{Findings, NotUsable, Settings};
 use telemetry::{TelemetryConfig, TelemetryGuard};
 
-use crate::{FileNeeds, HttpConfig, Readiness, Service, healthcheck, listen, serve, stop_signal};
+use crate::{
+    FileNeeds, HttpConfig, Probes, Readiness, Service, healthcheck, listen, serve, stop_signal,
+};
 
 /// The exit code where the command line or a setting is not understood; clap's own.
 const NOT_UNDERSTOOD: u8 = 2;
+
+const NO_METRICS: &str =
+    "PUBLIC_METRICS=false, and there is no PROBE_PORT: nobody can read the metrics";
 
 /// The version, and the revision that the build was told, if it was.
 pub const VERSION: &str = match option_env!("DOMPET_VERSION") {
@@ -60,6 +65,10 @@ pub struct ListenConfig {
     /// The port to listen on; without it that of the service (below)
     #[arg(long, env = "PORT", value_parser = settings::port)]
     pub port: Option<u16>,
+    /// The port for `/livez`, `/readyz`, `/health` and `/metrics` alone, which answers also when all of MAX_CONNECTIONS are taken; without it
+    /// they are at the service's own port only
+    #[arg(long = "probe-port", env = "PROBE_PORT", value_parser = settings::port)]
+    pub probe_port: Option<u16>,
     /// The port that the service's own variable says.
     // Its variable is the program's, and known only there.
     #[arg(long = "port-of-service", hide = true, value_parser = settings::port)]
@@ -99,6 +108,9 @@ impl<C: Args + Settings, M: Args + Settings> Settings for Cli<C, M> {
             Command::Serve(args) => {
                 args.config.check(found);
                 args.http.check(found);
+                if !args.http.public_metrics && args.listen.probe_port.is_none() {
+                    found.hint(NO_METRICS);
+                }
                 args.http.check_call(args.config.call_timeout(), found);
                 args.telemetry.check(found);
             }
@@ -164,7 +176,10 @@ impl Program {
                     let _telemetry = self.log(&args.telemetry, hints)?;
                     migrate(args.config).await
                 }
-                Command::Healthcheck(args) => healthcheck(self.address(&args)).await,
+                Command::Healthcheck(args) => {
+                    let address = self.probe_address(&args);
+                    healthcheck(address.unwrap_or_else(|| self.address(&args))).await
+                }
             }
         })
     }
@@ -210,11 +225,31 @@ impl Program {
         let listener = listen(address, self.name, "PORT").await?;
         // Where port 0 was asked for, the one that the system chose.
         let port = listener.local_addr()?.port();
+        let at_probes = match self.probe_address(&args.listen) {
+            Some(address) => Some(Probes::listen(address).await?),
+            None => None,
+        };
         let service = build(args.config).await?;
-        tracing::info!(service = self.name, version = VERSION, port, "serving");
+        // Until the end, beyond that of the service.
+        let probes = at_probes
+            .map(|listener| Probes::of([&service]).serve(listener))
+            .transpose()?;
+        let probe_port = probes.as_ref().map(|probes| probes.address().port());
+        tracing::info!(
+            service = self.name,
+            version = VERSION,
+            port,
+            probe_port,
+            "serving"
+        );
         tokio::spawn(service.health.clone().tell_changes(Readiness::Starting));
         serve(service, listener, http, stop).await;
+        drop(probes);
         Ok(())
+    }
+
+    fn probe_address(&self, args: &ListenConfig) -> Option<SocketAddr> {
+        Some(SocketAddr::new(args.bind, args.probe_port?))
     }
 
     fn address(&self, args: &ListenConfig) -> SocketAddr {

@@ -112,7 +112,7 @@ pub struct Service {
 impl Service {
     /// Its routes with the probes, and with what happens around every request, which may take as long as `deadline`.
     pub fn app(&self, deadline: Duration) -> Router {
-        layers::app(self, deadline)
+        layers::app(self, deadline, true)
     }
 }
 
@@ -123,19 +123,8 @@ pub async fn serve(
     config: HttpConfig,
     stop: CancellationToken,
 ) {
-    let app = service.app(config.deadline);
-    service.metrics.connections_max(config.max_connections);
-    let server = Server {
-        name: service.name,
-        front: Front::new(app, &config.cors_origins, config.body_timeout),
-        for_every_origin: config.cors_origins.iter().any(|origin| origin == "*"),
-        header_timeout: config.header_timeout,
-        idle_timeout: config.idle_timeout,
-        connections: GracefulShutdown::new(),
-        places: Places::new(config.max_connections, config.address_limit()),
-        metrics: service.metrics.clone(),
-        half_sent_end: CancellationToken::new(),
-    };
+    let app = layers::app(&service, config.deadline, config.public_metrics);
+    let server = Server::new(service.name, app, service.metrics.clone(), &config);
     let told_to_stop = async {
         stop.cancelled().await;
         tracing::info!(service = service.name, "stopping: no longer ready");
@@ -153,7 +142,7 @@ pub async fn serve(
 }
 
 /// The state that one listener's connections share.
-struct Server {
+pub(crate) struct Server {
     name: &'static str,
     front: Front,
     for_every_origin: bool,
@@ -167,7 +156,28 @@ struct Server {
 }
 
 impl Server {
-    async fn accept(&self, listener: &TcpListener) {
+    /// `metrics` counts the connections.
+    pub(crate) fn new(
+        name: &'static str,
+        app: Router,
+        metrics: Metrics,
+        config: &HttpConfig,
+    ) -> Server {
+        metrics.connections_max(config.max_connections);
+        Server {
+            name,
+            front: Front::new(app, &config.cors_origins, config.body_timeout),
+            for_every_origin: config.cors_origins.iter().any(|origin| origin == "*"),
+            header_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
+            connections: GracefulShutdown::new(),
+            places: Places::new(config.max_connections, config.address_limit()),
+            metrics,
+            half_sent_end: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) async fn accept(&self, listener: &TcpListener) {
         let mut told: Option<Instant> = None;
         loop {
             let Some(place) = self.places.wait().await else {

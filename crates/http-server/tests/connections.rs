@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use clock::Clock;
-use http_server::{Health, HttpConfig, Metrics, Service, Workers};
+use http_server::{Health, HttpConfig, Metrics, Probes, Service, Workers};
 use testing::{TestClient, TestServer, wait_until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -17,19 +17,22 @@ const SHORT: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_secs(20);
 const REQUEST: &str = "GET /here HTTP/1.1\r\nhost: x\r\n\r\n";
 
-async fn server(change: impl FnOnce(&mut HttpConfig)) -> TestServer {
-    let service = Service {
+fn service() -> Service {
+    Service {
         name: "test-service",
         router: Router::new().route("/here", get(async || "here")),
         own_health: false,
         health: Health::new("test-service", Clock::system()),
         metrics: Metrics::new().unwrap(),
         workers: Workers::default(),
-    };
+    }
+}
+
+async fn server(change: impl FnOnce(&mut HttpConfig)) -> TestServer {
     let mut config = HttpConfig::default();
     change(&mut config);
     let (listener, _) = TestServer::listener().await;
-    TestServer::start_with(service, listener, config)
+    TestServer::start_with(service(), listener, config)
 }
 
 async fn connect(server: &TestServer) -> TcpStream {
@@ -148,4 +151,39 @@ async fn a_full_door_takes_the_next_when_one_leaves() {
     drop(first);
     third.read_exact(&mut start).await.unwrap();
     assert_eq!(start, *b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn probes_have_a_port_of_their_own() {
+    let service = service();
+    let health = service.health.clone();
+    let (listener, url) = TestServer::listener().await;
+    let _probes = Probes::of([&service]).serve(listener).unwrap();
+    let probes = TestClient::new(url);
+    let (listener, _) = TestServer::listener().await;
+    let config = HttpConfig {
+        max_connections: 1,
+        public_metrics: false,
+        ..HttpConfig::default()
+    };
+    let server = TestServer::start_with(service, listener, config);
+    let door = TestClient::new(server.url());
+    assert_eq!(door.get("/livez").await.status, 200);
+    assert_eq!(door.get("/metrics").await.status, 404, "it was taken away");
+    drop(door);
+    // Nobody else comes in.
+    let mut held = connect(&server).await;
+    is_answered(&mut held).await;
+    assert_eq!(probes.get("/livez").await.status, 200);
+    assert_eq!(probes.get("/readyz").await.status, 200);
+    let metrics = probes.get("/metrics").await.text();
+    assert!(metrics.contains("\nhttp_connections 1\n"), "{metrics}");
+    assert!(metrics.contains("\nhttp_connections_max 1\n"), "{metrics}");
+    // The service's own paths are not here.
+    assert_eq!(probes.get("/here").await.status, 404);
+    health.require("something", async || Err("is missing".to_owned()));
+    let answer = probes.get("/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("something: is missing"));
+    drop(held);
 }

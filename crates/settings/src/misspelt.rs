@@ -35,6 +35,8 @@ pub const VARIABLES: &[&str] = &[
     "PAYMENT_SERVICE_URL",
     "PEER_URL",
     "PORT",
+    "PROBE_PORT",
+    "PUBLIC_METRICS",
     "REQUEST_TIMEOUT",
     "SECRET_KEY",
     "SECRET_KEY_PREVIOUS",

@@ -194,6 +194,6 @@ async fn a_soft_limit_of_files_is_raised_and_a_hard_one_that_cannot_work_is_name
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(
         said,
-        "dompet: this process may have only 64 files open (`ulimit -n`), and needs at least 148\n"
+        "dompet: this process may have only 64 files open (`ulimit -n`), and needs at least 180\n"
     );
 }

@@ -15,6 +15,7 @@ pub(crate) fn command(folder: &Path, ports: [u16; 5]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dompet"));
     command
         .env("DATA_DIR", folder)
+        .env("PROBE_PORT", "0")
         .env_remove("DATABASE_URL")
         .stdout(Stdio::null())
         .stderr(Stdio::null());
