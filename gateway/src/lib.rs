@@ -20,6 +20,7 @@ mod docs;
 mod headers;
 mod health;
 mod openapi;
+mod page_session;
 mod pages;
 mod proxy;
 mod public_config;

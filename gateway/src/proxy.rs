@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use api_error::ApiError;
-use auth::{TokenError, Verifier};
+use auth::{Caller, TokenError, Verifier};
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 use service_client::Failure;
 
-use crate::routes::{Route, Token};
+use crate::page_session::{self, Wanted};
+use crate::routes::{Route, Session, Token};
 use crate::streams::Streams;
 use crate::upstream::{Answer, NoAnswer, Upstream, Upstreams};
 use crate::{answer, headers};
@@ -44,9 +46,38 @@ impl Proxy {
         prefix: &'static str,
         mut request: Request,
     ) -> Result<Response, ApiError> {
-        if route.token == Token::Needed {
-            self.authenticate(request.headers()).await?;
+        let wanted = match route.session {
+            Session::Begins => page_session::asks_for_cookie(request.headers())?,
+            Session::Kept | Session::Ends => None,
+        };
+        let needs_token = route.token == Token::Needed;
+        let page = page_session::take_up(request.headers_mut(), needs_token)?;
+        if needs_token {
+            let caller = match self.authenticate(request.headers()).await {
+                Ok(caller) => caller,
+                Err(error) if page.is_some() && error.status == StatusCode::UNAUTHORIZED => {
+                    return Ok(forgotten(error.into_response()));
+                }
+                Err(error) => return Err(error),
+            };
+            if page.is_some_and(|named| !named.is(caller.user_id)) {
+                return Err(page_session::changed());
+            }
         }
+        let passed = self.pass(route, prefix, request, wanted).await;
+        if page.is_some() && route.session == Session::Ends {
+            return Ok(forgotten(passed.unwrap_or_else(ApiError::into_response)));
+        }
+        passed
+    }
+
+    async fn pass(
+        &self,
+        route: &'static Route,
+        prefix: &'static str,
+        mut request: Request,
+        wanted: Option<Wanted>,
+    ) -> Result<Response, ApiError> {
         let uri = request.uri();
         let upstream = route.upstream_for(uri.query());
         let connection = self.upstreams.of(upstream);
@@ -74,15 +105,15 @@ impl Proxy {
         }
         match tokio::time::timeout(limit, connection.send(onward)).await {
             Ok(Ok(answer)) if is_not_the_last_word(&method, &answer) => Err(outcome_unknown()),
-            Ok(Ok(answer)) => Ok(answer::pass_on(&method, answer)),
+            Ok(Ok(answer)) => Ok(pass_on(&method, answer, wanted)),
             Ok(Err(error)) => Err(no_answer(upstream, &error, limit)),
             Err(_) => Err(not_in_time(upstream, limit)),
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         match self.verifier.caller(headers).await {
-            Ok(_) => Ok(()),
+            Ok(caller) => Ok(caller),
             // The token may be good: nobody can tell without the keys.
             Err(TokenError::Invalid) if !self.verifier.is_ready() => {
                 Err(ApiError::unavailable("Tokens cannot be verified yet"))
@@ -90,6 +121,26 @@ impl Proxy {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The answer for the client; for a page that signs in with the token as a cookie.
+fn pass_on(method: &Method, mut answer: Answer, wanted: Option<Wanted>) -> Response {
+    let kept = wanted
+        .filter(|_| answer.status.is_success())
+        .and_then(|wanted| wanted.keep(&answer.body));
+    let Some((body, cookie)) = kept else {
+        return answer::pass_on(method, answer);
+    };
+    answer.body = body;
+    let mut response = answer::pass_on(method, answer);
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    response
+}
+
+/// The answer that also has the browser forget the session.
+fn forgotten(mut response: Response) -> Response {
+    page_session::forget(&mut response);
+    response
 }
 
 /// Returns whether a write was refused although an attempt before may have arrived: that one may still be carried out. That the key belongs to

@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) takes_key: bool,
     /// The service that answers instead, where the query has this field.
     pub(crate) asked: Option<(&'static str, Upstream)>,
+    /// The change to a page's session.
+    pub(crate) session: Session,
     /// True if the answer is a stream that stays open.
     pub(crate) streams: bool,
     /// At most this long; at most `REQUEST_TIMEOUT` in any case.
@@ -49,6 +51,15 @@ pub(crate) enum Token {
     NotNeeded,
 }
 
+/// The change that a call makes to a page's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    Kept,
+    /// A good answer has a token.
+    Begins,
+    Ends,
+}
+
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
 const PUT: MethodFilter = MethodFilter::PUT;
@@ -56,9 +67,9 @@ const DELETE: MethodFilter = MethodFilter::DELETE;
 
 #[rustfmt::skip]
 pub(crate) static ROUTES: &[Route] = &[
-    row(POST,   "/auth/register",                   User).open().with_key(),
-    row(POST,   "/auth/login",                      User).open(),
-    row(POST,   "/auth/logout",                     User),
+    row(POST,   "/auth/register",                   User).open().with_key().begins_session(),
+    row(POST,   "/auth/login",                      User).open().begins_session(),
+    row(POST,   "/auth/logout",                     User).ends_session(),
     row(GET,    "/.well-known/jwks.json",           User).open().within(QUICK),
     row(GET,    "/users",                           User),
     row(GET,    "/users/verify",                    User),
@@ -97,6 +108,7 @@ const fn row(method: MethodFilter, path: &'static str, upstream: Upstream) -> Ro
         token: Token::Needed,
         takes_key: false,
         asked: None,
+        session: Session::Kept,
         streams: false,
         timeout: None,
     }
@@ -115,6 +127,16 @@ impl Route {
 
     const fn asked(mut self, field: &'static str, upstream: Upstream) -> Route {
         self.asked = Some((field, upstream));
+        self
+    }
+
+    const fn begins_session(mut self) -> Route {
+        self.session = Session::Begins;
+        self
+    }
+
+    const fn ends_session(mut self) -> Route {
+        self.session = Session::Ends;
         self
     }
 

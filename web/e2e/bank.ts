@@ -12,7 +12,7 @@ import { id } from "../src/i18n/id";
 const START_LIMIT_MS = 60_000;
 const PORTS = ["GATEWAY_PORT", "USER_SERVICE_PORT", "WALLET_SERVICE_PORT", "TRANSACTION_SERVICE_PORT", "PAYMENT_SERVICE_PORT"];
 const target = process.env["CARGO_TARGET_DIR"] ?? new URL("../../target", import.meta.url).pathname;
-export const PASSWORD = "password123";
+export const PASSWORD = "correct horse";
 const ADMIN = { email: "admin@example.com", password: "not-a-secret" };
 
 export class Bank {

@@ -1,7 +1,7 @@
 // What goes wrong on the way. Whatever it is, the money moves once, and no page says "failed" of what it does not know.
 
 import type { Page } from "@playwright/test";
-import { expect, signIn, test, type Someone } from "./bank";
+import { PASSWORD, expect, signIn, test, type Someone } from "./bank";
 import type { id } from "../src/i18n/id";
 
 const PAY = "**/api/v1/payments/pay";
@@ -101,7 +101,7 @@ test("a reload in the middle goes on under the same key", async ({ page, bank, w
   expect([await payments(bank, ani), await bank.balance(ani)]).toEqual([1, 950_000]);
 });
 
-test("a session that ends in the middle goes on after signing in", async ({ page, bank, words, allowed }) => {
+test("a session that ends in the middle goes on after signing in", async ({ page, bank, words, context, allowed }) => {
   allowed.push(/status of 401/);
   const ani = await bank.someone();
   await signIn(page, words, ani);
@@ -109,13 +109,13 @@ test("a session that ends in the middle goes on after signing in", async ({ page
   await page.route("**/api/v1/events", () => {});
   const confirm = await toSheet(page, words);
   // Logged out elsewhere.
-  const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem("dompet.session")!).token);
-  await bank.call("POST", "/auth/logout", token);
+  const [cookie] = await context.cookies();
+  await bank.call("POST", "/auth/logout", cookie!.value);
   await confirm.click();
   await expect(page.getByText(words.auth.expired)).toBeVisible();
   expect(await bank.balance(ani)).toBe(1_000_000);
   await page.getByLabel(words.auth.email, { exact: true }).fill(ani.email);
-  await page.getByLabel(words.auth.password, { exact: true }).fill("password123");
+  await page.getByLabel(words.auth.password, { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: words.auth.signIn, exact: true }).click();
   await expect(page.getByRole("heading", { name: words.outcome.donePay })).toBeVisible();
   expect(await bank.balance(ani)).toBe(950_000);

@@ -20,6 +20,11 @@ export const registration = v.object({
   password: v.pipe(v.string(), v.minLength(PASSWORD_CHARS_MIN, "short"), v.maxLength(PASSWORD_CHARS_MAX, "long")),
 });
 
+export const passwords = v.object({
+  old: v.pipe(v.string(), v.nonEmpty("required")),
+  next: v.pipe(v.string(), v.minLength(PASSWORD_CHARS_MIN, "short"), v.maxLength(PASSWORD_CHARS_MAX, "long")),
+});
+
 /** The first problem of each field. */
 export function problems(schema: v.GenericSchema, value: unknown): Record<string, string> {
   const result = v.safeParse(schema, value);

@@ -2,7 +2,7 @@ import { QueryClient, VueQueryPlugin } from "@tanstack/vue-query";
 import { createApp } from "vue";
 import "./style.css";
 import App from "./App.vue";
-import { Failure } from "./api/client";
+import { Failure, takeUp } from "./api/client";
 import { fixLinks } from "./base";
 import { i18n, preferred, use } from "./i18n";
 import { apply } from "./look";
@@ -23,5 +23,5 @@ const queries = new QueryClient({
 
 fixLinks(document);
 apply();
-await use(preferred());
+await Promise.all([use(preferred()), takeUp()]);
 createApp(App).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries }).mount("#app");

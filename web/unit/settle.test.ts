@@ -1,7 +1,10 @@
 import { expect, it, vi } from "vitest";
 
-// The session looks for what the tab kept.
-vi.stubGlobal("sessionStorage", { getItem: () => null, setItem: () => {}, removeItem: () => {} });
+// The session looks for what the tab kept, and listens to other tabs.
+const nothing = { getItem: () => null, setItem: () => {}, removeItem: () => {} };
+vi.stubGlobal("sessionStorage", nothing);
+vi.stubGlobal("localStorage", nothing);
+vi.stubGlobal("window", { addEventListener: () => {} });
 const { Failure } = await import("../src/api/client");
 const { ASK_AGAIN_AFTER_MS, REFUSAL_FINAL_AFTER_MS, needsConsent, settle } = await import("../src/payment/settle");
 type Intent = import("../src/payment/intent").Intent;

@@ -3,7 +3,7 @@
 import createClient, { type Client } from "openapi-fetch";
 import type { components, paths } from "./schema";
 import { base } from "../base";
-import { expire, token } from "../session";
+import { ANYBODY, HEADER, begin, current, end, expire, isSignedInElsewhere, named } from "../session";
 
 /** Longer than the gateway's own limit (`REQUEST_TIMEOUT`, 5 s), so that its answer comes first. */
 export const ANSWER_LIMIT_MS = 10_000;
@@ -31,26 +31,40 @@ export class Failure extends Error {
 
 export const api: Client<paths> = createClient<paths>({ baseUrl: base });
 
+/** The session that each call was made in. */
+const sessions = new WeakMap<Request, number>();
+
 api.use({
   onRequest({ request }) {
-    const bearer = token();
-    if (bearer !== null) request.headers.set("authorization", `Bearer ${bearer}`);
-    return new Request(request, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS), cache: "no-store" });
+    const who = named();
+    if (who !== null && !request.headers.has(HEADER)) request.headers.set(HEADER, who);
+    const sent = new Request(request, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS), cache: "no-store" });
+    sessions.set(sent, current());
+    return sent;
   },
   onResponse({ request, response }) {
-    const used = request.headers.get("authorization")?.replace("Bearer ", "") ?? null;
-    if (response.status === 401) expire(used);
+    if (response.status === 401) expire(sessions.get(request) ?? -1);
   },
 });
 
+/** Finds out who is signed in, where another tab says that somebody is. */
+export async function takeUp(): Promise<void> {
+  if (!isSignedInElsewhere()) return;
+  try {
+    begin((await ask(api.GET("/api/v1/users/verify", { headers: { [HEADER]: ANYBODY } }))).body.user);
+  } catch (error) {
+    if (error instanceof Failure && error.status === 401) end();
+  }
+}
+
 /** Opens the stream of events, after the event with this id. */
 export async function openEvents(lastId: string | null, signal: AbortSignal): Promise<Response> {
+  const [who, session] = [named(), current()];
   const headers = new Headers({ accept: "text/event-stream" });
-  const bearer = token();
-  if (bearer !== null) headers.set("authorization", `Bearer ${bearer}`);
+  if (who !== null) headers.set(HEADER, who);
   if (lastId !== null) headers.set("last-event-id", lastId);
   const response = await fetch(`${base}api/v1/events`, { headers, signal, cache: "no-store" });
-  if (response.status === 401) expire(bearer);
+  if (response.status === 401) expire(session);
   return response;
 }
 

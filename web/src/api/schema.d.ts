@@ -99,6 +99,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/currencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the currencies that wallets can be opened in
+         * @description Needs no token. The digits are those that every amount of this API has.
+         */
+        get: operations["listCurrencies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -384,6 +404,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Changes one's own password
+         * @description Every other session of the user ends: at the user service at once, at the other services within two seconds. The session of the token goes
+         *     on. A wrong old password counts as a failed log-in.
+         */
+        put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the sessions of a user, the newest first
+         * @description Users see their own, administrators anyone's. A session ends by itself after 24 hours; where there are 100, one more ends the oldest.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Ends every session of a user, or every other
+         * @description Users end their own, administrators anyone's. The user service refuses the tokens at once, the other services within two seconds.
+         */
+        delete: operations["endSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends one session of a user
+         * @description Users end their own, administrators anyone's. The user service refuses the token at once, the other services within two seconds.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets": {
         parameters: {
             query?: never;
@@ -396,7 +481,7 @@ export interface paths {
         put?: never;
         /**
          * Opens a wallet for the caller
-         * @description A user has one wallet of each currency. With an `Idempotency-Key` the call can be repeated: the first answer comes again.
+         * @description A user has one wallet of each currency; `GET /currencies` lists those that there can be. With an `Idempotency-Key` the call can be repeated: the first answer comes again.
          */
         post: operations["openWallet"];
         delete?: never;
@@ -474,7 +559,7 @@ export interface paths {
         /**
          * Puts money from outside into one of the caller's wallets
          * @description With an `Idempotency-Key` the call can be repeated, also after a failure whose outcome is unknown (503, 504, a broken connection): the
-         *     money comes in once, and the first answer comes again.
+         *     money comes in once, and the first answer comes again. Where the operator does not leave it open to users (`TOPUP`), it is refused.
          */
         post: operations["topUp"];
         delete?: never;
@@ -539,6 +624,35 @@ export interface components {
              */
             wallet_id: number;
         };
+        /** @description Currencies, by code. */
+        CurrenciesBody: {
+            currencies: components["schemas"]["CurrencyBody"][];
+        };
+        /** @description A currency. */
+        CurrencyBody: {
+            /**
+             * @description The code of ISO 4217.
+             * @example IDR
+             */
+            code: string;
+            /**
+             * Format: int32
+             * @description The number of digits after the point: an amount of 1250 is 12.50 where there are two. IDR has none here, where ISO 4217 has two.
+             * @example 0
+             */
+            exponent: number;
+            /**
+             * @description The name in English.
+             * @example Indonesian rupiah
+             */
+            name: string;
+            /**
+             * Format: int32
+             * @description The number of ISO 4217.
+             * @example 360
+             */
+            numeric: number;
+        };
         /** @description The body of a failed answer. */
         ErrorBody: {
             /**
@@ -550,6 +664,7 @@ export interface components {
              *     | `invalid_host` | 400 | The request has no Host header, or several |
              *     | `invalid_body` | 400 | The body is no JSON object, a field comes twice, or the body did not arrive whole |
              *     | `unknown_field` | 400 | The body has a field that the route does not know |
+             *     | `weak_password` | 400 | The password is among those that attackers try first, or the user's own name, address or number |
              *     | `missing_fields` | 400 | A required field is missing, null or empty |
              *     | `invalid_field` | 400 | A field has a wrong type, a wrong length, or a control character; `field` names it |
              *     | `invisible_character` | 400 | A text has a character that nobody can see |
@@ -559,13 +674,15 @@ export interface components {
              *     | `not_storable` | 400 | The database cannot keep a value of the request |
              *     | `invalid_amount` | 400 | The amount is no whole number from 1 to 9007199254740991 |
              *     | `invalid_currency` | 400 | The currency is no code of ISO 4217 |
+             *     | `currency_not_offered` | 400 | No wallets are opened in this currency here; `GET /currencies` lists the others |
              *     | `invalid_status` | 400 | The status is neither `active` nor `frozen` |
              *     | `invalid_wallet_id` | 400 | The id of a wallet is no positive whole number |
              *     | `email_taken` | 400 | Somebody has registered with this address |
              *     | `user_verification_failed` | 400 | The user of the token is not there any more |
              *     | `wallet_exists` | 400 | The user has a wallet of this currency |
              *     | `insufficient_balance` | 400 | There is less in the wallet than the call would take out |
-             *     | `balance_limit` | 400 | The receiving wallet would hold more than 9007199254740991 |
+             *     | `limit_exceeded` | 400 | A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures |
+             *     | `balance_limit` | 400 | The wallet would hold more than 9007199254740991 |
              *     | `ledger_limit` | 400 | The ledger cannot count that far |
              *     | `same_wallet` | 400 | Sender and receiver are one |
              *     | `wallet_not_active` | 400, 403 | The wallet is frozen or closed |
@@ -575,17 +692,21 @@ export interface components {
              *     | `token_invalid` | 401 | The token is none of this installation's, or its session is over |
              *     | `token_scheme` | 401 | The Authorization header has another scheme than Bearer |
              *     | `token_expired` | 401 | The token has lived its 24 hours |
+             *     | `session_changed` | 401 | Somebody else has signed in with this browser than the page means |
              *     | `invalid_credentials` | 401 | The address or the password is wrong |
+             *     | `wrong_password` | 403 | The old password of a change is not the user's |
              *     | `forbidden` | 403 | The caller may not do this |
+             *     | `foreign_origin` | 403 | A page of another origin cannot use the session of this one |
              *     | `invalid_wallet` | 403 | The wallet is not there, or belongs to somebody else |
+             *     | `topup_closed` | 403 | Users bring no money in here: it comes from the operator's services |
              *     | `endpoint_not_found` | 404 | There is no such path; `message` names the path that may be meant |
              *     | `user_not_found` | 404 | There is no such user |
              *     | `request_not_found` | 404 | No request with this Idempotency-Key has come to the ledger, or it was refused; `Retry-After` says when to ask again |
+             *     | `session_not_found` | 404 | The user has no such session, or it is over |
              *     | `payment_not_found` | 404 | There is no such payment |
              *     | `transaction_not_found` | 404 | There is no such transaction |
              *     | `no_receipt` | 404 | The transaction moved no money, so that there is no receipt |
-             *     | `destination_not_found` | 404 | The receiver is not there, or has no wallet of this currency |
-             *     | `destination_not_active` | 404 | The receiver's wallet takes no money now |
+             *     | `destination_not_found` | 404 | The receiver is not there, or their wallet of this currency cannot take this |
              *     | `method_not_allowed` | 405 | The path has other methods; `Allow` names them |
              *     | `request_timeout` | 408 | The request did not arrive in time |
              *     | `user_deleted` | 410 | The Idempotency-Key registered a user who was deleted since |
@@ -711,6 +832,25 @@ export interface components {
             /** @example Payment successful */
             message: string;
             payment: components["schemas"]["PaymentView"];
+        };
+        /**
+         * @description The password of now, and the one to come.
+         * @example {
+         *       "new_password": "battery staple",
+         *       "old_password": "correct horse"
+         *     }
+         */
+        PasswordRequest: {
+            /**
+             * Format: password
+             * @description At least 8 characters, and at most 1024 bytes. None that attackers try first, and not the user's own name, address or number.
+             */
+            new_password: string;
+            /**
+             * Format: password
+             * @description The password of now.
+             */
+            old_password: string;
         };
         /**
          * @description A payment to make.
@@ -881,7 +1021,7 @@ export interface components {
             name: string;
             /**
              * Format: password
-             * @description At least 8 characters, and at most 1024 bytes.
+             * @description At least 8 characters, and at most 1024 bytes. None that attackers try first, and not the user's own name, address or number.
              */
             password: string;
             /** @description A telephone number. */
@@ -1006,6 +1146,43 @@ export interface components {
             token: string;
             /** @description The user of the session. */
             user: components["schemas"]["User"];
+        };
+        /** @description One session of a user. */
+        SessionView: {
+            /**
+             * @description The address on the network that it began from.
+             * @example 203.0.113.7
+             */
+            address?: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-11-22T08:15:30.123456Z
+             */
+            created_at: string;
+            /** @description True for the session of the token that asks. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             * @example 2026-11-23T08:15:30.000000Z
+             */
+            expires_at: string;
+            /**
+             * @description The id.
+             * @example 5f0c6d3c9a4e4b0e8d3f6a1b2c3d4e5f
+             */
+            id: string;
+            /**
+             * @description The program that began it, as that called itself.
+             * @example Mozilla/5.0 (X11; Linux x86_64)
+             */
+            user_agent?: string;
+        };
+        /** @description Sessions, the newest first. */
+        SessionsBody: {
+            /** @description Every session that goes on: at most 100. */
+            sessions: components["schemas"]["SessionView"][];
         };
         /**
          * @description The sums of the caller's transactions of one currency. A sum that reaches 2^63 - 1 stays there.
@@ -1565,6 +1742,7 @@ export interface operations {
              * @description - `All fields required`, `missing_fields`: A required field is missing, null or empty.
              *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
              *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid field`, `weak_password`: The password is among those that attackers try first, or the user's own name, address or number.
              *     - `Email already registered`, `email_taken`: Somebody has registered with this address.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
              *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
@@ -1622,6 +1800,44 @@ export interface operations {
                     };
                 };
             };
+        };
+    };
+    listCurrencies: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true` for every code of ISO 4217, also those in which no wallet can be opened any more.
+                 * @example false
+                 */
+                all?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The currencies, by code. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrenciesBody"];
+                };
+            };
+            /** @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
         };
     };
     streamEvents: {
@@ -1726,7 +1942,7 @@ export interface operations {
              *     - `Invalid wallet`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
              *     - `Invalid wallet`, `wallet_not_active`: The wallet is frozen or closed.
              *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
-             *     - `Invalid amount`, `balance_limit`: The receiving wallet would hold more than 9007199254740991.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
              *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
@@ -1787,7 +2003,7 @@ export interface operations {
              *     - `Invalid source wallet`, `wallet_not_active`: The wallet is frozen or closed.
              *     - `Invalid source wallet`, `same_wallet`: Sender and receiver are one.
              *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
-             *     - `Invalid amount`, `balance_limit`: The receiving wallet would hold more than 9007199254740991.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
@@ -1803,10 +2019,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
-            /**
-             * @description - `Destination user not found`, `destination_not_found`: The receiver is not there, or has no wallet of this currency.
-             *     - `Destination user not found`, `destination_not_active`: The receiver's wallet takes no money now.
-             */
+            /** @description - `Destination user not found`, `destination_not_found`: The receiver is not there, or their wallet of this currency cannot take this. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2370,6 +2583,223 @@ export interface operations {
             504: components["responses"]["TimedOut"];
         };
     };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description - `All fields required`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `weak_password`: The password is among those that attackers try first, or the user's own name, address or number.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Wrong password`, `wrong_password`: The old password of a change is not the user's.
+             *     - `Unauthorized to update this user`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    endSessions: {
+        parameters: {
+            query?: {
+                /** @description `current`: all but the session of the token. Left out: all. */
+                except?: "current";
+            };
+            header?: never;
+            path: {
+                /** @description The id of the user. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions are over. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user. */
+                id: number;
+                /** @description The id of the session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is over. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /**
+             * @description - `User not found`, `user_not_found`: There is no such user.
+             *     - `Session not found`, `session_not_found`: The user has no such session, or it is over.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
     listWallets: {
         parameters: {
             query?: never;
@@ -2422,6 +2852,7 @@ export interface operations {
             };
             /**
              * @description - `Invalid currency`, `invalid_currency`: The currency is no code of ISO 4217.
+             *     - `Invalid currency`, `currency_not_offered`: No wallets are opened in this currency here; `GET /currencies` lists the others.
              *     - `User already has a wallet`, `wallet_exists`: The user has a wallet of this currency.
              *     - `User verification failed`, `user_verification_failed`: The user of the token is not there any more.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
@@ -2652,7 +3083,8 @@ export interface operations {
             };
             /**
              * @description - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
-             *     - `Invalid amount`, `balance_limit`: The receiving wallet would hold more than 9007199254740991.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures.
+             *     - `Invalid amount`, `balance_limit`: The wallet would hold more than 9007199254740991.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
              *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
@@ -2670,6 +3102,7 @@ export interface operations {
             /**
              * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
              *     - `Wallet is not active`, `wallet_not_active`: The wallet is frozen or closed.
+             *     - `Top up is not available`, `topup_closed`: Users bring no money in here: it comes from the operator's services.
              */
             403: {
                 headers: {

@@ -19,9 +19,6 @@ const SEPARATORS: Record<Language, { group: string; decimal: string }> = {
   en: { group: ",", decimal: "." },
 };
 
-/** Every currency that the server knows. */
-export const CURRENCIES: readonly string[] = Object.keys(table).sort();
-
 /** How many digits the currency has behind the separator. */
 export function digitsOf(currency: string): number {
   return DIGITS[currency] ?? 2;
