@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use ledger::domain::chain::Parts;
+use ledger::domain::limits::Usage;
 use ledger::domain::{Account, Books, Draft, Head, system_account};
-use ledger_api::{Order, Role, Uuid, WalletStatus};
+use ledger_api::{Order, Role, Tier, Uuid, WalletStatus};
 use money::{Amount, Currency};
 use serde_json::json;
 
@@ -13,13 +14,15 @@ const ORDERS: u16 = 1024;
 const TIMES: u32 = 500;
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    let mut books = Books::at(Head::default());
+    let mut books = Books::at(Head::default(), None);
     let account = |id: i64, user_id, balance| Account {
         id,
         user_id,
         currency: Currency::IDR,
         status: WalletStatus::Active,
         balance,
+        tier: Tier::default(),
+        usage: Usage::default(),
     };
     for role in Role::ALL {
         books.learn_account(account(system_account(Currency::IDR, role), None, 0));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ledger::domain::{Account, Batch, Head, LogRow, Remainder};
 use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, StoreError};
-use ledger_api::{Event, Uuid};
+use ledger_api::{Event, Limit, Uuid};
 use money::Currency;
 use tokio::sync::mpsc;
 
@@ -178,6 +178,10 @@ impl LedgerStore for Planted {
 
     async fn last_writer(&self) -> Result<Option<String>, StoreError> {
         self.store.last_writer().await
+    }
+
+    async fn limits(&self, seq: i64) -> Result<Option<(i64, Vec<Limit>)>, StoreError> {
+        self.store.limits(seq).await
     }
 
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {

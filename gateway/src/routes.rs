@@ -87,6 +87,8 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/wallets/{id}/balance",            Wallet).asked("at", Transaction),
     row(POST,   "/wallets/{id}/topup",              Wallet).with_key(),
     row(PUT,    "/wallets/{id}/status",             Wallet),
+    row(GET,    "/wallets/{id}/limits",             Wallet),
+    row(PUT,    "/wallets/{id}/tier",               Wallet),
     row(GET,    "/requests/{key}",                  Wallet),
     row(GET,    "/payments",                        Payment),
     row(GET,    "/payments/{id}",                   Payment),

@@ -11,6 +11,7 @@ use feed_follower::Verdict;
 use ledger::receipts;
 use ledger::store::SqlStore;
 use ledger_api::Receipt;
+use money::Amount;
 use store::Database;
 use wallet_api::KINDS;
 
@@ -38,9 +39,13 @@ pub async fn verify(
         "Auditing the ledger ({}). Ctrl-C stops it; nothing is changed.",
         home.describe()
     )?;
-    let report = ledger::verify::verify(&store, &KINDS, &progress("entries of the ledger"))
-        .await
-        .context("the ledger could not be read")?;
+    let report = ledger::verify::verify(
+        &store,
+        wallet::policy(&KINDS, Amount::MAX),
+        &progress("entries of the ledger"),
+    )
+    .await
+    .context("the ledger could not be read")?;
     let mut is_whole = report.is_whole();
     for check in &report.checks {
         say(out, check.name, check.failure.as_deref())?;

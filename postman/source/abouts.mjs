@@ -21,6 +21,8 @@ const abouts = {
   "GET /wallets/{}/balance": "What the wallet holds now, or with `at` held at a moment of the past.",
   "POST /wallets/{}/topup": "Puts money from outside into the wallet. With an `Idempotency-Key` a repeat is safe.",
   "POST /wallets/{}/deduct": "Takes money out of a wallet. Services may; a user's token is refused, and the gateway does not route it.",
+  "GET /wallets/{}/limits": "The limits of the wallet, and how much of each is used: the numbers by which the ledger decides.",
+  "PUT /wallets/{}/tier": "Says how well the owner is known, which decides the limits. For administrators; the ledger keeps the reason.",
   "PUT /wallets/{}/status": "Freezes a wallet (`frozen`), or makes it `active` again. For administrators.",
   "GET /requests/{}": "What became of the caller's own request, by its `Idempotency-Key`. 404 says that it was not carried out up to now.",
   "GET /payments": "The caller's payments, the newest first.",

@@ -7,6 +7,7 @@ import {
   balance,
   currencyRow,
   jwks,
+  limits,
   list,
   object,
   openSession,
@@ -221,6 +222,18 @@ const wallets = folder("Wallets", "What a user has.", [
       pm.test("there was nothing yet", () => pm.expect(pm.response.json().balance).to.eql(0));
     },
   }),
+  get("Its limits", "/wallets/{{wallet_id}}/limits", {
+    about: "What the ledger would refuse, before it does.",
+    status: 200,
+    shape: limits,
+    test() {
+      pm.test("no movement is larger than this", () => {
+        const movement = pm.response.json().limits.find((limit) => limit.limit === "movement");
+        pm.expect([movement.window, movement.measure]).to.deep.eql(["transaction", "amount"]);
+        pm.expect(movement.max).to.be.above(0);
+      });
+    },
+  }),
   post("Top up", "/wallets/{{wallet_id}}/topup", {
     about: "Amounts are whole numbers in the smallest unit that the currency uses here; IDR counts whole rupiah.",
     headers: { "Idempotency-Key": "{{$guid}}" },
@@ -430,6 +443,21 @@ const administrators = folder(
           const { wallet } = pm.response.json();
           pm.expect([wallet.status, wallet.balance]).to.deep.eql(["active", 25_000]);
         });
+      },
+    }),
+    put("A user may not say who they are", "/wallets/{{other_wallet_id}}/tier", {
+      body: { tier: "registered", reason: "Because" },
+      status: 403,
+      error: "Unauthorized",
+    }),
+    put("Say that Budi's identity was checked", "/wallets/{{other_wallet_id}}/tier", {
+      token: "admin_token",
+      before: needsAdmin,
+      about: "Decides the wallet's limits. The ledger keeps who said so, and why.",
+      body: { tier: "registered", reason: "Identity card checked" },
+      status: 200,
+      test() {
+        pm.test("it is of this tier", () => pm.expect(pm.response.json().tier).to.eql("registered"));
       },
     }),
     get("An administrator sees users in full", "/users/{{other_user_id}}", {

@@ -29,6 +29,21 @@ export const currencyRow = object({
   exponent: { type: "integer", minimum: 0, maximum: 4 },
   name: { type: "string", minLength: 1 },
 });
+export const limits = object({
+  wallet_id: id,
+  tier: word("unregistered", "registered", "merchant"),
+  limits: list(
+    object({
+      limit: text,
+      window: word("transaction", "day", "month", "balance"),
+      direction: word("in", "out", "both"),
+      kinds: list(text),
+      measure: word("amount", "count"),
+      max: { type: "integer", minimum: 0 },
+      used: { type: "integer", minimum: 0 },
+    }),
+  ),
+});
 export const balance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency });
 export const pastBalance = object({ wallet_id: id, balance: { type: "integer", minimum: 0 }, currency, at: time });
 export const toppedUp = object({ message: word("Top up successful"), wallet });

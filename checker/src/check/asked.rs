@@ -28,6 +28,27 @@ pub(super) fn is_what_was_asked(operation: &Operation, rows: &[LogRow]) -> bool 
                     by: *by,
                 }
         }),
+        Operation::SetTier {
+            wallet_id,
+            tier,
+            reason,
+            by,
+        } => is_one(rows, |event| {
+            *event
+                == Event::TierChanged {
+                    wallet_id: *wallet_id,
+                    tier: *tier,
+                    reason: reason.clone(),
+                    by: *by,
+                }
+        }),
+        Operation::SetLimits { limits, by } => is_one(rows, |event| {
+            *event
+                == Event::LimitsChanged {
+                    limits: limits.clone(),
+                    by: *by,
+                }
+        }),
         Operation::CloseUser { user_id, by } => is_one(rows, |event| {
             *event
                 == Event::UserClosed {
@@ -75,8 +96,12 @@ pub(super) fn named_wallet(operation: &Operation) -> Option<i64> {
             .iter()
             .flat_map(|posting| [posting.debit, posting.credit])
             .find_map(id_of),
-        Operation::SetStatus { wallet_id, .. } => Some(*wallet_id),
-        Operation::OpenWallet { .. } | Operation::CloseUser { .. } => None,
+        Operation::SetStatus { wallet_id, .. } | Operation::SetTier { wallet_id, .. } => {
+            Some(*wallet_id)
+        }
+        Operation::OpenWallet { .. }
+        | Operation::CloseUser { .. }
+        | Operation::SetLimits { .. } => None,
     }
 }
 

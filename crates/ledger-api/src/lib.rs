@@ -18,7 +18,9 @@ pub use belonging::{
 };
 pub use client::{LedgerClient, SERVICE};
 pub use kinds::{Counts, Description, Draws, Ending, Holder, Kind, KindCode, Kinds, Role};
-pub use limits::{Exceeded, LIMIT_NAME_BYTES_MAX, LimitName, Window};
+pub use limits::{
+    Direction, Exceeded, LIMIT_NAME_BYTES_MAX, LIMITS_MAX, Limit, LimitName, Measure, Tier, Window,
+};
 pub use log::{Entry, Event, LOG_PAGE_MAX, Leg, LogPage, LogQuery, Posting, Receipt, WalletStatus};
 pub use order::{
     Actor, NOTE_BYTES_MAX, NewPosting, ORDERS_MAX, Operation, Order, OrdersRequest, OrdersResponse,

@@ -1,8 +1,11 @@
-//! Limits, as far as others see them: which one refused an order, and its numbers.
+//! Limits, as far as others see them: what they say, and which one refused an order, with its numbers.
 
 use std::fmt;
 
+use money::Currency;
 use serde::{Deserialize, Serialize};
+
+use crate::KindCode;
 
 /// How long the name of a limit may be.
 pub const LIMIT_NAME_BYTES_MAX: usize = 32;
@@ -103,6 +106,26 @@ impl Window {
     }
 }
 
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Money, in the currency's smallest unit.
+    Amount,
+    /// Movements.
+    Count,
+}
+
+impl Measure {
+    /// Its word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::Amount => "amount",
+            Measure::Count => "count",
+        }
+    }
+}
+
 /// A limit that would be exceeded, with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exceeded {
@@ -110,7 +133,9 @@ pub struct Exceeded {
     pub limit: LimitName,
     /// The time that it counts over.
     pub window: Window,
-    /// The most that it allows: an amount in the currency's smallest unit, or a number of movements.
+    /// What it counts.
+    pub measure: Measure,
+    /// The most that it allows.
     pub max: i64,
     /// The part of it that is used.
     pub used: i64,
@@ -118,6 +143,121 @@ pub struct Exceeded {
     pub requested: i64,
     /// When nothing of it is used again, in microseconds since 1970; `None` where no time brings that.
     pub resets_at: Option<i64>,
+}
+
+/// How many limits a ledger has at most.
+pub const LIMITS_MAX: usize = 64;
+
+/// How well the owner of a wallet is known, which decides its limits.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Nobody has looked at who it is: every wallet begins so.
+    #[default]
+    Unregistered,
+    /// The owner's identity was checked.
+    Registered,
+    /// A business.
+    Merchant,
+}
+
+impl Tier {
+    /// Every tier.
+    pub const ALL: [Tier; 3] = [Tier::Unregistered, Tier::Registered, Tier::Merchant];
+
+    /// Its word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tier::Unregistered => "unregistered",
+            Tier::Registered => "registered",
+            Tier::Merchant => "merchant",
+        }
+    }
+
+    /// Its number in the log.
+    pub fn code(self) -> i16 {
+        match self {
+            Tier::Unregistered => 0,
+            Tier::Registered => 1,
+            Tier::Merchant => 2,
+        }
+    }
+
+    /// The tier of such a number.
+    pub fn from_code(code: i16) -> Option<Tier> {
+        Tier::ALL.into_iter().find(|tier| tier.code() == code)
+    }
+}
+
+/// The side of a wallet that a limit looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What the wallet receives.
+    In,
+    /// What it spends.
+    Out,
+}
+
+impl Direction {
+    /// Its word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+        }
+    }
+}
+
+/// One limit, for the wallets that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Its name. What a wallet has used is counted by name, so that limits of several tiers that share one share the counter.
+    pub name: LimitName,
+    /// The tiers that it is for; all where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
+    /// The currency that it is for; each by itself where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// The kinds that it counts; all that are limited where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindCode>,
+    /// The side that it looks at.
+    pub direction: Direction,
+    /// The time that it counts over.
+    pub window: Window,
+    /// The most that is moved in that time, or held, in the currency's smallest unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_amount: Option<i64>,
+    /// The most movements in that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_count: Option<i64>,
+    /// From when on it is in force, in microseconds since 1970; it then takes the place of those of its name before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<i64>,
+}
+
+impl Limit {
+    /// A limit of this name without a maximum, for every wallet and every kind.
+    ///
+    /// # Panics
+    /// If it is no name, which for a constant is while the program is compiled.
+    pub const fn new(name: &str, direction: Direction, window: Window) -> Limit {
+        Limit {
+            name: LimitName::of(name),
+            tiers: Vec::new(),
+            currency: None,
+            kinds: Vec::new(),
+            direction,
+            window,
+            max_amount: None,
+            max_count: None,
+            valid_from: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Actor, KindCode, Mark};
+use crate::{Actor, KindCode, Limit, Mark, Tier};
 
 /// The number of log entries one call may answer with.
 pub const LOG_PAGE_MAX: i64 = 2000;
@@ -51,6 +51,24 @@ pub enum Event {
         /// Who asked for it.
         by: Actor,
     },
+    /// How well a wallet's owner is known changed.
+    TierChanged {
+        /// The wallet.
+        wallet_id: i64,
+        /// The new tier.
+        tier: Tier,
+        /// Why, as whoever decided it wrote.
+        reason: String,
+        /// Who asked for it.
+        by: Actor,
+    },
+    /// Other limits are in force.
+    LimitsChanged {
+        /// All limits from here on.
+        limits: Vec<Limit>,
+        /// Who asked for it.
+        by: Actor,
+    },
 }
 
 impl Event {
@@ -58,9 +76,11 @@ impl Event {
     pub fn as_posting(&self) -> Option<&Posting> {
         match self {
             Event::Posted(posting) => Some(posting),
-            Event::WalletOpened { .. } | Event::StatusChanged { .. } | Event::UserClosed { .. } => {
-                None
-            }
+            Event::WalletOpened { .. }
+            | Event::StatusChanged { .. }
+            | Event::UserClosed { .. }
+            | Event::TierChanged { .. }
+            | Event::LimitsChanged { .. } => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Entry, Exceeded, KindCode, Role, WalletStatus};
+use crate::{Entry, Exceeded, KindCode, Limit, Role, Tier, WalletStatus};
 
 /// The number of orders one call may carry.
 pub const ORDERS_MAX: usize = 1024;
@@ -48,7 +48,9 @@ impl Order {
             Operation::Post(_)
             | Operation::OpenWallet { .. }
             | Operation::SetStatus { .. }
-            | Operation::CloseUser { .. } => 1,
+            | Operation::CloseUser { .. }
+            | Operation::SetTier { .. }
+            | Operation::SetLimits { .. } => 1,
         };
         let key = self.key;
         (0..count).map(move |index| posting_key(key, index))
@@ -97,6 +99,24 @@ pub enum Operation {
     CloseUser {
         /// The user.
         user_id: i64,
+        /// Who asks.
+        by: Actor,
+    },
+    /// How well a wallet's owner is known.
+    SetTier {
+        /// The wallet.
+        wallet_id: i64,
+        /// The new tier.
+        tier: Tier,
+        /// Why, up to [`NOTE_BYTES_MAX`].
+        reason: String,
+        /// Who asks.
+        by: Actor,
+    },
+    /// Other limits, in the place of all that there are.
+    SetLimits {
+        /// At most [`LIMITS_MAX`](crate::LIMITS_MAX).
+        limits: Vec<Limit>,
         /// Who asks.
         by: Actor,
     },
@@ -300,6 +320,8 @@ pub enum Refusal {
     RemainderExceeded,
     /// The posting that it draws on has expired.
     RemainderExpired,
+    /// These limits cannot be: too many, or one names a kind that there is not.
+    LimitsNotValid,
     /// The database cannot store one of its values.
     NotStorable,
 }

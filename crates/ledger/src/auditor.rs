@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use clock::Clock;
 use http_server::Metrics;
-use ledger_api::{Kinds, Role};
+use ledger_api::Role;
 use money::Currency;
 use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{Head, system_account};
+use crate::domain::{Head, Policy, system_account};
 use crate::store::{LedgerStore, StoreError};
 use crate::verify::{ALL, Findings, NEGATIVE, SUM, Walk};
 
@@ -157,7 +157,7 @@ fn share_of_range(balance: i64) -> f64 {
 /// Audits one ledger.
 pub struct Auditor {
     store: Arc<dyn LedgerStore>,
-    kinds: &'static Kinds,
+    policy: Policy,
     clock: Clock,
     metrics: AuditMetrics,
     findings: Findings,
@@ -170,18 +170,19 @@ impl Auditor {
     /// An auditor that has seen nothing yet.
     pub fn new(
         store: Arc<dyn LedgerStore>,
-        kinds: &'static Kinds,
+        policy: impl Into<Policy>,
         clock: Clock,
         metrics: &Metrics,
     ) -> anyhow::Result<Auditor> {
+        let policy = policy.into();
         Ok(Auditor {
             store,
-            kinds,
             clock,
             metrics: AuditMetrics::register(metrics)?,
             findings: Findings::default(),
             end: None,
-            whole: Walk::from_the_start(kinds),
+            whole: Walk::from_the_start(&policy),
+            policy,
         })
     }
 
@@ -229,7 +230,7 @@ impl Auditor {
         let mut walk = self
             .end
             .take()
-            .unwrap_or_else(|| Walk::from(&head, self.kinds));
+            .unwrap_or_else(|| Walk::from(&head, &self.policy));
         let mut found = Findings::default();
         let result = self.follow(&mut walk, &head, &mut found).await;
         self.metrics.seq.set(walk.seq());
@@ -333,7 +334,7 @@ impl Auditor {
         self.whole.forget();
         self.metrics.whole_seq.set(self.whole.seq());
         if !more || !found.is_empty() {
-            self.whole = Walk::from_the_start(self.kinds);
+            self.whole = Walk::from_the_start(&self.policy);
         }
         self.report(found);
         Ok(())

@@ -16,6 +16,7 @@
 mod books;
 pub mod chain;
 mod decide;
+pub mod limits;
 mod matches;
 pub mod merkle;
 mod policy;
@@ -62,7 +63,10 @@ impl Named {
             Operation::OpenWallet { user_id, .. } | Operation::CloseUser { user_id, .. } => {
                 self.users.push(*user_id);
             }
-            Operation::SetStatus { wallet_id, .. } => self.wallets.push(*wallet_id),
+            Operation::SetStatus { wallet_id, .. } | Operation::SetTier { wallet_id, .. } => {
+                self.wallets.push(*wallet_id);
+            }
+            Operation::SetLimits { .. } => {}
         }
     }
 

@@ -10,6 +10,7 @@ mod sqlite;
 mod sums;
 
 use ::store::Fault;
+use ledger_api::Limit;
 use money::Currency;
 use uuid::Uuid;
 
@@ -44,6 +45,12 @@ pub const STEPS: &[store::Step] = &[
         name: "postings",
         postgres: include_str!("../migrations/postgres/0004_postings.sql"),
         sqlite: include_str!("../migrations/sqlite/0004_postings.sql"),
+    },
+    store::Step {
+        version: 5,
+        name: "limits",
+        postgres: include_str!("../migrations/postgres/0005_limits.sql"),
+        sqlite: include_str!("../migrations/sqlite/0005_limits.sql"),
     },
 ];
 
@@ -139,6 +146,9 @@ pub trait LedgerStore: Send + Sync {
 
     /// Every account of these users, and which of the users are gone.
     async fn accounts_of(&self, users: &[i64]) -> Result<(Vec<Account>, Vec<i64>), StoreError>;
+
+    /// The limits that the newest entry up to `seq` set which sets limits, and the entry's number; `None` where none did.
+    async fn limits(&self, seq: i64) -> Result<Option<(i64, Vec<Limit>)>, StoreError>;
 
     /// Appends the batch, if the log still ends where it was decided.
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError>;

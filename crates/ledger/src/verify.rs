@@ -5,6 +5,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 mod batches;
+mod counters;
 mod draws;
 mod replay;
 mod rules;
@@ -14,8 +15,9 @@ pub use rules::{ALL, Rule};
 pub(crate) use rules::{Findings, NEGATIVE, SUM};
 pub(crate) use walk::Walk;
 
-use ledger_api::{Kinds, LOG_PAGE_MAX};
+use ledger_api::LOG_PAGE_MAX;
 
+use crate::domain::Policy;
 use crate::store::{LedgerStore, StoreError};
 
 /// One invariant, and whether it holds.
@@ -53,12 +55,12 @@ pub type Progress<'a> = &'a (dyn Fn(i64, i64) + Sync);
 /// Audits the whole ledger. An error means that it could not be read, which is not a verdict.
 pub async fn verify(
     store: &dyn LedgerStore,
-    kinds: &'static Kinds,
+    policy: impl Into<Policy>,
     progress: Progress<'_>,
 ) -> Result<Report, StoreError> {
     let (head, accounts) = store.all_accounts().await?;
     let mut findings = Findings::default();
-    let mut walk = Walk::from_the_start(kinds);
+    let mut walk = Walk::from_the_start(&policy.into());
     while !walk.is_at(head.seq) {
         progress(walk.seq(), head.seq);
         if !walk

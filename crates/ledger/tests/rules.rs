@@ -6,9 +6,11 @@ mod support;
 
 use std::collections::HashMap;
 
-use ledger::domain::{Account, Batch, Books, Draft, Remainder, User, system_account};
+use ledger::domain::limits::Usage;
+use ledger::domain::{Account, Batch, Books, Draft, Policy, Remainder, User, system_account};
 use ledger_api::{
-    Actor, Event, Holder, NewPosting, Operation, Order, Party, Refusal, Role, Uuid, WalletStatus,
+    Actor, Direction, Event, Holder, Limit, Measure, NewPosting, Operation, Order, Party, Refusal,
+    Role, Tier, Uuid, WalletStatus, Window,
 };
 use money::Currency;
 use proptest::prelude::*;
@@ -68,6 +70,65 @@ fn posting() -> impl Strategy<Value = NewPosting> {
     })
 }
 
+/// Limits of which no two that share a name are for one wallet. Some are so low that they refuse now and then.
+fn limits() -> impl Strategy<Value = Vec<Limit>> {
+    let kinds = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => Just(vec![kinds::TOPUP.code]),
+        1 => Just(vec![kinds::TRANSFER.code, kinds::PAYMENT.code]),
+    ];
+    let window = prop_oneof![
+        Just(Window::Transaction),
+        Just(Window::Day),
+        Just(Window::Month),
+        Just(Window::Balance)
+    ];
+    let names = prop_oneof![Just("one"), Just("two"), Just("three")];
+    let maxima = (
+        prop::option::of(0_i64..4_000),
+        prop::option::of(0_i64..6),
+        prop::option::of(currency()),
+    );
+    let limit = (names, kinds, any::<bool>(), window, maxima, any::<bool>());
+    let limit = limit.prop_map(|(name, kinds, is_in, window, maxima, is_of_registered)| {
+        let is_in = is_in || window == Window::Balance;
+        Limit {
+            kinds,
+            tiers: if is_of_registered {
+                vec![Tier::Registered, Tier::Merchant]
+            } else {
+                Vec::new()
+            },
+            currency: maxima.2,
+            max_amount: maxima.0.or(Some(3_000)),
+            max_count: maxima.1.filter(|_| window != Window::Balance),
+            ..Limit::new(
+                name,
+                if is_in { Direction::In } else { Direction::Out },
+                window,
+            )
+        }
+    });
+    prop::collection::vec(limit, 0..4).prop_map(|mut limits| {
+        limits.sort_by_key(|limit| limit.name);
+        limits.dedup_by_key(|limit| limit.name);
+        limits
+    })
+}
+
+fn of_limits() -> impl Strategy<Value = Operation> {
+    let tiers = prop_oneof![Just(Tier::Unregistered), Just(Tier::Registered)];
+    prop_oneof![
+        1 => limits().prop_map(|limits| Operation::SetLimits { limits, by: kinds::SERVICE }),
+        2 => (1..=2 * USERS, tiers).prop_map(|(wallet_id, tier)| Operation::SetTier {
+            wallet_id,
+            tier,
+            reason: "seen".to_owned(),
+            by: Actor::User(support::ADMIN),
+        }),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let id = || 1..=USERS;
     let wallet = || 1..=2 * USERS;
@@ -84,6 +145,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         }),
         1 => id().prop_map(|user_id| Operation::CloseUser { user_id, by: Actor::User(user_id) }),
     ]
+}
+
+/// The same, and now and then other limits, or another tier.
+fn limited_operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![20 => operation(), 1 => of_limits()]
 }
 
 fn order(number: usize, operation: Operation) -> Order {
@@ -219,7 +285,42 @@ proptest! {
     }
 
     #[test]
-    fn a_draft_that_is_dropped_leaves_no_trace(operations in prop::collection::vec(operation(), 1..40)) {
+    fn limits_are_those_of_the_naive_model_from_day_to_day(
+        set in limits(),
+        operations in prop::collection::vec(limited_operation(), 1..110),
+    ) {
+        // With a batch each nine hours this is January and a part of February.
+        const STEP: i64 = 9 * 3600 * SECOND;
+        let (mut books, mut naive) = begin();
+        let mut follower = books.clone();
+        let policy = Policy::from(&KINDS);
+        let mut posted = HashMap::new();
+        let set = Operation::SetLimits { limits: set, by: kinds::SERVICE };
+        for (number, operation) in (0_i64..).zip(std::iter::once(set).chain(operations)) {
+            let (now, committed) = (number * STEP, naive.seq());
+            let operation = aim(&naive, &[operation]).remove(0);
+            look_up(&mut books, &posted, std::slice::from_ref(&operation));
+            look_up(&mut follower, &posted, std::slice::from_ref(&operation));
+            let mut draft = Draft::new(&books, &KINDS, now);
+            let expected = naive.decide(&operation, committed, now);
+            let decided = draft.decide(&order(0, operation.clone())).map(|rows| rows.len());
+            prop_assert_eq!(decided, expected, "{:?}", operation);
+            let Some(batch) = draft.finish([7; 16]) else {
+                continue;
+            };
+            note_posted(&mut posted, &batch);
+            books.merge(&batch);
+            for row in &batch.rows {
+                follower.follow(&row.entry, &policy);
+            }
+            for id in 1..=2 * USERS {
+                prop_assert_eq!(follower.account(id), books.account(id));
+            }
+        }
+    }
+
+    #[test]
+    fn a_draft_that_is_dropped_leaves_no_trace(operations in prop::collection::vec(limited_operation(), 1..40)) {
         let (books, _) = begin();
         let decide_all = || {
             let mut draft = Draft::new(&books, &KINDS, 7);
@@ -249,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn batches_that_come_to_nothing_leave_the_books_as_they_were(operations in prop::collection::vec(operation(), 1..60), batch_size in 1_usize..20) {
+    fn batches_that_come_to_nothing_leave_the_books_as_they_were(operations in prop::collection::vec(limited_operation(), 1..60), batch_size in 1_usize..20) {
         let (mut books, _) = begin();
         let mut before = Vec::new();
         for (number, batch) in (0_i64..).zip(operations.chunks(batch_size)) {
@@ -269,9 +370,10 @@ proptest! {
     }
 
     #[test]
-    fn a_follower_of_the_log_knows_what_the_writer_knows(operations in prop::collection::vec(operation(), 1..60)) {
+    fn a_follower_of_the_log_knows_what_the_writer_knows(operations in prop::collection::vec(limited_operation(), 1..60)) {
         let (mut books, _) = begin();
         let mut follower = books.clone();
+        let policy = Policy::from(&KINDS);
         let mut posted = HashMap::new();
         // In two batches, so that the second draws on the first.
         for operations in operations.chunks(30) {
@@ -282,7 +384,7 @@ proptest! {
                 let _ = draft.decide(&order(number, operation.clone()));
             }
             if let Some(batch) = draft.finish([7; 16]) {
-                batch.rows.iter().for_each(|row| follower.follow(&row.entry));
+                batch.rows.iter().for_each(|row| follower.follow(&row.entry, &policy));
                 follower.head = batch.head.clone();
                 // A writer looks up the system accounts that it does not know.
                 for id in &batch.opened {
@@ -355,6 +457,43 @@ fn the_orders_that_are_drawn_reach_every_kind_and_every_refusal_of_a_draw() {
     }
 }
 
+/// The same for limits: each window and measure refuses now and then, and orders that are counted are accepted.
+#[test]
+fn the_limits_that_are_drawn_refuse_for_each_reason() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let mut refused: HashMap<(Window, Measure), i32> = HashMap::new();
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..1_000 {
+        let drawn = (limits(), prop::collection::vec(operation(), 1..110));
+        let (limits, operations) = drawn.new_tree(&mut runner).unwrap().current();
+        let (_, mut naive) = begin();
+        let by = kinds::SERVICE;
+        naive
+            .decide(&Operation::SetLimits { limits, by }, 0, 0)
+            .unwrap();
+        for (now, operation) in (0_i64..).zip(operations) {
+            let decided = naive.decide(&operation, i64::MAX, now * 9 * 3600 * SECOND);
+            if let Err(Refusal::LimitExceeded(exceeded)) = decided {
+                *refused
+                    .entry((exceeded.window, exceeded.measure))
+                    .or_default() += 1;
+            }
+        }
+    }
+    for (window, measure) in [
+        (Window::Transaction, Measure::Amount),
+        (Window::Day, Measure::Amount),
+        (Window::Day, Measure::Count),
+        (Window::Month, Measure::Amount),
+        (Window::Month, Measure::Count),
+        (Window::Balance, Measure::Amount),
+    ] {
+        let count = refused.get(&(window, measure)).copied();
+        assert!(count > Some(5), "{window:?} {measure:?}: {refused:?}");
+    }
+}
+
 #[test]
 fn who_is_remembered_is_remembered_with_all_wallets() {
     let mut books = Books::default();
@@ -364,6 +503,8 @@ fn who_is_remembered_is_remembered_with_all_wallets() {
         currency,
         status: WalletStatus::Active,
         balance: 5,
+        tier: Tier::default(),
+        usage: Usage::default(),
     };
     let users = 1..=400;
     for id in users.clone() {
@@ -415,6 +556,8 @@ fn at_the_limits_of_64_bits_the_ledger_refuses_and_wraps_nothing() {
         currency: idr,
         status: WalletStatus::Active,
         balance,
+        tier: Tier::default(),
+        usage: Usage::default(),
     };
     books.learn_account(account(1, Some(1), 10));
     books.learn_account(account(system_account(idr, Role::In), None, i64::MIN + 5));

@@ -11,6 +11,8 @@ pub enum Check {
     SigningKeys,
     /// The demo data is there.
     DemoData,
+    /// The limits that the operator chose are in force.
+    Limits,
 }
 
 impl Check {
@@ -21,6 +23,7 @@ impl Check {
             Check::Ledger => "ledger",
             Check::SigningKeys => "signing_keys",
             Check::DemoData => "demo_data",
+            Check::Limits => "limits",
         }
     }
 }

@@ -22,6 +22,7 @@ pub const VARIABLES: &[&str] = &[
     "GATEWAY_PORT",
     "HEADER_TIMEOUT",
     "IDLE_TIMEOUT",
+    "LIMITS",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "MAX_CONNECTIONS",

@@ -1,5 +1,6 @@
 //! Attacks on what all share and on what others own, by users who keep to the API, and how far they come.
 
+use local::Config;
 use money::Amount;
 use serde_json::{Value, json};
 use testing::{Answer, TestClient};
@@ -52,7 +53,8 @@ async fn search(attacker: &Customer, victim: &Customer, most: i64) -> Vec<(u16, 
 
 #[tokio::test]
 async fn a_search_by_transfers_measures_nobodys_balance() {
-    for bank in every_bank().await {
+    // The attacker has as much money as can be.
+    for bank in every_bank_with(without_limits).await {
         let (poor, rich) = (
             bank.customer("poor", 0).await,
             bank.customer("rich", 750_000).await,
@@ -95,10 +97,18 @@ async fn a_search_by_transfers_measures_nobodys_balance() {
     }
 }
 
+fn without_limits(config: &mut Config) {
+    config.money.limits = Some("off".parse().unwrap());
+}
+
 /// A bank in which the ceiling of a wallet can be reached, with an administrator.
 async fn banks_without_a_maximum() -> Vec<(TestBank, TestClient)> {
     let mut banks = Vec::new();
-    for bank in every_bank_with(|config| config.money.movement_max = Amount::MAX).await {
+    let change = |config: &mut Config| {
+        without_limits(config);
+        config.money.movement_max = Amount::MAX;
+    };
+    for bank in every_bank_with(change).await {
         let admin = bank.login("admin@example.com", "a long password").await;
         banks.push((bank, admin));
     }
@@ -161,7 +171,10 @@ async fn one_user_does_not_end_top_ups_for_all() {
             top_up(&attacker, MOVEMENT_MAX).await.expect(200);
             pay(MOVEMENT_MAX).await.expect(201);
         }
-        // The range would end after nine million of these, and an alert rings at one.
+        // That was all for today. The range would end after 900,000 days of this, and an alert rings at an eighth.
+        let refused = top_up(&attacker, 1).await;
+        let body = refused.expect_error(400, "Invalid amount");
+        assert_eq!(body["limit"], "topup-day");
         let john = bank.login("john@example.com", "password123").await;
         john.post("/wallets/1/topup", json!({"amount": 1}))
             .await

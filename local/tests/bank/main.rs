@@ -11,6 +11,7 @@ mod currencies;
 mod documents;
 mod input;
 mod live;
+mod limits;
 mod old_clients;
 mod played;
 mod requests;

@@ -28,6 +28,8 @@ const ROUTES: &[(&str, &str, usize)] = &[
     ("GET", "/wallets/1/balance", 2),
     ("POST", "/wallets/1/topup", 2),
     ("PUT", "/wallets/1/status", 2),
+    ("GET", "/wallets/1/limits", 2),
+    ("PUT", "/wallets/1/tier", 2),
     ("GET", "/requests/a-key", 2),
     ("GET", "/events", 3),
     ("GET", "/transactions", 3),

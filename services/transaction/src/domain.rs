@@ -259,7 +259,10 @@ impl Batch {
                     let rows = Movement::of(entry, posting, kind);
                     batch.movements.extend(rows.into_iter().flatten());
                 }
-                Event::StatusChanged { .. } | Event::UserClosed { .. } => {}
+                Event::StatusChanged { .. }
+                | Event::UserClosed { .. }
+                | Event::TierChanged { .. }
+                | Event::LimitsChanged { .. } => {}
             }
         }
         let mut id = last_id;

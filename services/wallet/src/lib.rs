@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod limits;
 mod money_config;
 mod routes;
 
@@ -12,17 +13,21 @@ use std::sync::Arc;
 use axum::Router;
 use clock::{Clock, Entropy};
 use http_server::{Program, Service};
+use ledger_api::Kinds;
+use money::Amount;
 use service::{Check, Scaffold};
 use store::DatabaseConfig;
 
 pub use config::Config;
 pub use demo::demo_key;
+pub use limits::ChosenLimits;
 pub use money_config::{Currencies, MoneyConfig, TopUp};
 pub use routes::internal::orders_router;
 pub use routes::openapi;
 
 use ledger::auditor::Auditor;
 use ledger::domain::Policy;
+use ledger::domain::limits::Limits;
 use ledger::store::{LedgerStore, STEPS, SqlStore};
 use ledger::{Ledger, LedgerMetrics, Peers};
 
@@ -62,10 +67,7 @@ async fn router(
     wrap: impl FnOnce(SqlStore) -> Arc<dyn LedgerStore>,
 ) -> anyhow::Result<Router> {
     let topup = config.topup();
-    let policy = Policy {
-        kinds: config.kinds,
-        movement_max: config.money.movement_max,
-    };
+    let policy = policy(config.kinds, config.money.movement_max);
     let ledger_metrics = LedgerMetrics::register(scaffold.metrics(), config.kinds)?;
     let users = scaffold.users(&config.user_service_url)?;
     let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
@@ -77,7 +79,7 @@ async fn router(
     let peers = config.peer_url;
     let ledger = Ledger::start(
         store.clone(),
-        policy,
+        policy.clone(),
         clock.clone(),
         entropy.clone(),
         ledger_metrics.clone(),
@@ -86,20 +88,40 @@ async fn router(
     );
     let auditor = Auditor::new(
         store.clone(),
-        config.kinds,
+        policy.clone(),
         clock.clone(),
         scaffold.metrics(),
     )?;
     scaffold.workers().spawn(|stop| auditor.run(stop));
+    let mut has_demo_data = None;
     if config.demo_data {
         let (done, seeded) = tokio::sync::watch::channel(false);
         let seed = |stop| demo::seed(ledger.clone(), store.clone(), users.clone(), done, stop);
         scaffold.workers().spawn(seed);
+        has_demo_data = Some(seeded.clone());
         scaffold.require(Check::DemoData, move || {
             let is_seeded = *seeded.borrow();
             is_seeded
                 .then_some(())
                 .ok_or_else(|| "the demo data is not there yet".to_owned())
+        });
+    }
+    if let Some(limits) = config.money.limits {
+        let (done, applied) = tokio::sync::watch::channel(false);
+        let apply = limits::Apply {
+            ledger: ledger.clone(),
+            store: store.clone(),
+            first: policy.limits.clone(),
+            wanted: limits.0,
+            after: has_demo_data,
+            done,
+        };
+        scaffold.workers().spawn(|stop| apply.run(stop));
+        scaffold.require(Check::Limits, move || {
+            let is_applied = *applied.borrow();
+            is_applied
+                .then_some(())
+                .ok_or_else(|| "the limits are not in force yet".to_owned())
         });
     }
     Ok(routes::router(routes::Wallets::new(routes::Parts {
@@ -115,8 +137,19 @@ async fn router(
         metrics: ledger_metrics,
         kinds: config.kinds,
         topup,
+        policy,
         currencies: config.money.currencies.unwrap_or_default(),
     })))
+}
+
+/// What the ledger decides by, beside what always holds; the audit replays by the same.
+pub fn policy(kinds: &'static Kinds, movement_max: Amount) -> Policy {
+    let limits = Limits::new(wallet_api::first_limits()).unwrap_or_default();
+    Policy {
+        kinds,
+        movement_max,
+        limits: Arc::new(limits),
+    }
 }
 
 /// Brings the database's schema to this version's.

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use money::{Amount, Currency};
 
+use crate::limits::ChosenLimits;
+
 /// The most that one movement moves unless the operator says otherwise: a trillion. A wallet holds 9,007 times as much, and the range of
 /// a system account is more than nine million times as wide.
 const MOVEMENT_MAX: &str = "1000000000000";
@@ -26,6 +28,10 @@ pub struct MoneyConfig {
     /// Wallets that are there already go on
     #[arg(long, env = "CURRENCIES", value_parser = clap::value_parser!(Currencies))]
     pub currencies: Option<Currencies>,
+    /// The limits of wallets by tier: `off`, `indonesia` (the figures of electronic money there, as far as they were found; no promise that they are the law),
+    /// or a file. They are set at the start, as an entry of the ledger; without it those stay that are in force
+    #[arg(long, env = "LIMITS", value_parser = clap::value_parser!(ChosenLimits))]
+    pub limits: Option<ChosenLimits>,
 }
 
 /// The currencies that wallets may be opened in.
@@ -68,6 +74,7 @@ impl MoneyConfig {
             topup: Some(TopUp::Open),
             movement_max: amount(MOVEMENT_MAX).unwrap_or(Amount::MAX),
             currencies: None,
+            limits: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod currencies;
 pub(crate) mod internal;
+mod limits;
 mod public;
 mod refusals;
 mod requests;
@@ -21,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{Currencies, TopUp};
-use ledger::domain::Account;
+use ledger::domain::{Account, Policy};
 use ledger::store::{LedgerStore, StoreError};
 use ledger::{Ledger, LedgerMetrics};
 use ledger_api::Kinds;
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: LedgerMetrics,
     pub(crate) kinds: &'static Kinds,
     pub(crate) topup: TopUp,
+    pub(crate) policy: Policy,
     pub(crate) currencies: Currencies,
 }
 
@@ -83,6 +85,8 @@ fn public() -> OpenApiRouter<Wallets> {
         .routes(routes!(public::deposit))
         .routes(routes!(public::deduct))
         .routes(routes!(public::set_status))
+        .routes(routes!(limits::show))
+        .routes(routes!(limits::set_tier))
         .routes(routes!(requests::find))
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroI64;
+use std::sync::Arc;
 
-use ledger_api::{Entry, Event, KindCode, WalletStatus};
+use ledger_api::{Direction, Entry, Event, KindCode, Leg, Posting, Tier, WalletStatus};
 use money::Currency;
 
 use super::decide::Batch;
+use super::limits::{Limits, Side, Usage};
+use super::policy::Policy;
 
 /// A sixteenth of the limit is evicted at once, and as many users without exactly one wallet, and remainders, are cached at most.
 const SHARE: usize = 16;
@@ -52,6 +55,22 @@ pub struct Account {
     pub status: WalletStatus,
     /// Its balance; only the system's accounts may be below zero.
     pub balance: i64,
+    /// How well its owner is known.
+    pub tier: Tier,
+    /// What it has used of its limits.
+    pub usage: Usage,
+}
+
+impl Account {
+    /// It, as limits see it: `before` it moved to its balance.
+    pub(super) fn side(&self, direction: Direction, balance: i64) -> Side<'_> {
+        Side {
+            direction,
+            tier: self.tier,
+            balance,
+            usage: &self.usage,
+        }
+    }
 }
 
 /// The remainder of a posting that is drawn on.
@@ -99,6 +118,10 @@ pub struct Books {
     of_one_wallet: HashMap<i64, i64>,
     other_users: HashMap<i64, User>,
     remainders: HashMap<i64, Remainder>,
+    /// Of the accounts that have used something of a limit, what they have used.
+    usages: HashMap<i64, Usage>,
+    /// The limits that an entry set; `None` for those of the policy.
+    limits: Option<Arc<Limits>>,
 }
 
 /// An account in the cache, without its id.
@@ -108,15 +131,22 @@ struct Kept {
     balance: i64,
     currency: Currency,
     status: WalletStatus,
+    tier: Tier,
 }
 
 impl Books {
-    /// Books that know nothing but the head.
-    pub fn at(head: Head) -> Books {
+    /// Books that know nothing but the head, and the limits that an entry before it set.
+    pub fn at(head: Head, limits: Option<Arc<Limits>>) -> Books {
         Books {
             head,
+            limits,
             ..Books::default()
         }
+    }
+
+    /// The limits in force.
+    pub(super) fn limits<'a>(&'a self, policy: &'a Policy) -> &'a Limits {
+        self.limits.as_ref().unwrap_or(&policy.limits)
     }
 
     /// True if the account was looked up.
@@ -137,6 +167,8 @@ impl Books {
             currency: kept.currency,
             status: kept.status,
             balance: kept.balance,
+            tier: kept.tier,
+            usage: self.usages.get(&id).cloned().unwrap_or_default(),
         })
     }
 
@@ -158,7 +190,8 @@ impl Books {
         if self.accounts.len() > most {
             let surplus = self.accounts.len().saturating_sub(most);
             let forgotten = self.accounts.extract_if(|_, _| true);
-            for (_, account) in forgotten.take(surplus.saturating_add(most / SHARE)) {
+            for (id, account) in forgotten.take(surplus.saturating_add(most / SHARE)) {
+                self.usages.remove(&id);
                 // Who knows a user knows all their wallets.
                 if let Some(user_id) = account.user_id {
                     self.of_one_wallet.remove(&user_id.get());
@@ -182,8 +215,14 @@ impl Books {
             balance: account.balance,
             currency: account.currency,
             status: account.status,
+            tier: account.tier,
         };
         self.accounts.insert(account.id, kept);
+        if !account.usage.is_empty() {
+            self.usages.insert(account.id, account.usage);
+        } else if !self.usages.is_empty() {
+            self.usages.remove(&account.id);
+        }
     }
 
     /// Takes in a user and the wallets that they have; the wallets themselves have to be learned, too.
@@ -211,10 +250,11 @@ impl Books {
     }
 
     /// Follows an entry that another writer committed. Entries come in order, right after the head.
-    pub fn follow(&mut self, entry: &Entry) {
+    pub fn follow(&mut self, entry: &Entry, policy: &Policy) {
         self.head.seq = entry.seq;
         match &entry.event {
             Event::Posted(posting) => {
+                self.count(entry.at, posting, policy);
                 for leg in [&posting.debit, &posting.credit] {
                     if let Some(account) = self.accounts.get_mut(&leg.account) {
                         account.balance = leg.balance;
@@ -245,6 +285,8 @@ impl Books {
                         currency: *currency,
                         status: WalletStatus::Active,
                         balance: 0,
+                        tier: Tier::default(),
+                        usage: Usage::default(),
                     });
                 }
             }
@@ -254,6 +296,16 @@ impl Books {
                 if let Some(account) = self.accounts.get_mut(wallet_id) {
                     account.status = *status;
                 }
+            }
+            Event::TierChanged {
+                wallet_id, tier, ..
+            } => {
+                if let Some(account) = self.accounts.get_mut(wallet_id) {
+                    account.tier = *tier;
+                }
+            }
+            Event::LimitsChanged { limits, .. } => {
+                self.limits = Limits::new(limits.clone()).map(Arc::new);
             }
             Event::UserClosed { user_id, .. } => {
                 if let Some(mut user) = self.user(*user_id) {
@@ -266,6 +318,29 @@ impl Books {
                         account.status = WalletStatus::Closed;
                     }
                 }
+            }
+        }
+    }
+
+    /// Counts a posting of another writer for the wallets that are known.
+    fn count(&mut self, at: i64, posting: &Posting, policy: &Policy) {
+        let Some(kind) = policy.kinds.get(posting.kind) else {
+            return;
+        };
+        for (direction, leg) in [
+            (Direction::Out, &posting.debit),
+            (Direction::In, &posting.credit),
+        ] {
+            let Some(account) = wallet_of(leg).and_then(|id| self.account(id)) else {
+                continue;
+            };
+            let side = account.side(direction, account.balance);
+            let amount = posting.amount.units();
+            let limits = self.limits(policy);
+            // It was accepted, so no limit is exceeded.
+            let after = limits.admit(kind, side, posting.currency, amount, at);
+            if let Ok(Some(usage)) = after {
+                self.usages.insert(account.id, usage);
             }
         }
     }
@@ -285,7 +360,11 @@ impl Books {
                 .keys()
                 .map(|seq| (*seq, self.remainders.get(seq).cloned()))
                 .collect(),
+            limits: self.limits.clone(),
         };
+        if batch.limits.is_some() {
+            self.limits.clone_from(&batch.limits);
+        }
         for account in batch.accounts.values() {
             self.learn_account(account.clone());
         }
@@ -302,6 +381,7 @@ impl Books {
     /// touches.
     pub fn undo(&mut self, undo: Undo) {
         self.head = undo.head;
+        self.limits = undo.limits;
         for (id, user) in undo.users {
             match user {
                 Some(user) => self.learn_user(id, user),
@@ -316,6 +396,7 @@ impl Books {
                 Some(account) => self.learn_account(account),
                 None => {
                     self.accounts.remove(&id);
+                    self.usages.remove(&id);
                 }
             }
         }
@@ -344,4 +425,10 @@ pub struct Undo {
     accounts: Vec<(i64, Option<Account>)>,
     users: Vec<(i64, Option<User>)>,
     remainders: Vec<(i64, Option<Remainder>)>,
+    limits: Option<Arc<Limits>>,
+}
+
+/// The wallet on one side of a posting, if it is one.
+fn wallet_of(leg: &Leg) -> Option<i64> {
+    leg.user_id.map(|_| leg.account)
 }

@@ -8,7 +8,7 @@
 //!
 //! Text that a person wrote is in the leaf as a salted hash. So it can be erased, and the chain stays whole.
 
-use ledger_api::{Entry, Event, Leg, Mark, Posting, WalletStatus};
+use ledger_api::{Entry, Event, Leg, Limit, Mark, Posting, WalletStatus};
 use sha2::{Digest, Sha256};
 
 use super::decide::LogRow;
@@ -27,6 +27,10 @@ pub(crate) const OPENED: i16 = 101;
 pub(crate) const STATUS_CHANGED: i16 = 102;
 /// The code of an entry that closes a user's wallets.
 pub(crate) const USER_CLOSED: i16 = 103;
+/// The code of an entry that changes a wallet's tier.
+pub(crate) const TIER_CHANGED: i16 = 104;
+/// The code of an entry that sets the limits.
+pub(crate) const LIMITS_CHANGED: i16 = 105;
 
 /// Random bytes of a batch that stay in the database: they hide its balances, and its leaves' salts follow from them.
 pub type Blind = [u8; 16];
@@ -139,8 +143,16 @@ fn write_leaf(to: &mut Vec<u8>, blind: &Blind, row: &LogRow) {
     let salt = salt(blind, row.entry.seq);
     to.extend_from_slice(&salt);
     write_fields(to, row);
-    if let Some(posting) = row.entry.event.as_posting() {
-        let hash = match (&posting.note, row.erased_note) {
+    let (has_note, note) = match &row.entry.event {
+        Event::Posted(posting) => (true, posting.note.as_deref()),
+        Event::TierChanged { reason, .. } => (true, Some(reason.as_str())),
+        Event::WalletOpened { .. }
+        | Event::StatusChanged { .. }
+        | Event::UserClosed { .. }
+        | Event::LimitsChanged { .. } => (false, None),
+    };
+    if has_note {
+        let hash = match (note, row.erased_note) {
             (Some(note), _) => note_hash(&salt, note),
             (None, Some(erased)) => erased,
             (None, None) => Hash::default(),
@@ -210,7 +222,29 @@ fn write_fields(to: &mut Vec<u8>, row: &LogRow) {
             number(to, *user_id);
             number(to, by.code());
         }
+        Event::TierChanged {
+            wallet_id,
+            tier,
+            // Its hash follows in the leaf.
+            reason: _,
+            by,
+        } => {
+            number(to, i64::from(TIER_CHANGED));
+            number(to, *wallet_id);
+            number(to, i64::from(tier.code()));
+            number(to, by.code());
+        }
+        Event::LimitsChanged { limits, by } => {
+            number(to, i64::from(LIMITS_CHANGED));
+            number(to, by.code());
+            to.extend_from_slice(&Sha256::digest(limits_text(limits)));
+        }
     }
+}
+
+/// Limits as they are stored and hashed: JSON, with the fields in the order of their declaration.
+pub(crate) fn limits_text(limits: &[Limit]) -> String {
+    serde_json::to_string(limits).unwrap_or_default()
 }
 
 fn account(to: &mut Vec<u8>, leg: &Leg) {

@@ -1,14 +1,18 @@
 //! Deciding orders, one after the other, on top of the books.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
-use ledger_api::{Actor, Entry, Event, Operation, Order, Refusal, WalletStatus};
+use ledger_api::{
+    Actor, Entry, Event, Limit, NOTE_BYTES_MAX, Operation, Order, Refusal, Tier, WalletStatus,
+};
 use money::Currency;
 use uuid::Uuid;
 
 use super::books::{Account, Books, Head, Remainder, User};
 use super::chain;
+use super::limits::{Limits, Usage};
 use super::merkle::Hash;
 use super::policy::Policy;
 use super::post::Changed;
@@ -48,6 +52,10 @@ pub struct Batch {
     pub opened: Vec<i64>,
     /// The remainders of postings that are drawn on, or that expire, after the commit.
     pub remainders: BTreeMap<i64, Remainder>,
+    /// The accounts among them whose tier, or what they used of a limit, is another.
+    pub described: BTreeSet<i64>,
+    /// The limits that it sets, if it sets some.
+    pub(super) limits: Option<Arc<Limits>>,
     /// Users who will be gone.
     pub closed_users: Vec<i64>,
     /// The random bytes that hide its balances and its leaves.
@@ -67,6 +75,8 @@ impl<'a> Draft<'a> {
             accounts: BTreeMap::new(),
             opened: Vec::new(),
             remainders: BTreeMap::new(),
+            described: BTreeSet::new(),
+            limits: None,
             closed_users: Vec::new(),
             blind: chain::Blind::default(),
             users: HashMap::new(),
@@ -114,6 +124,19 @@ impl<'a> Draft<'a> {
             }
             Operation::CloseUser { user_id, by } => {
                 let event = self.close(*user_id, *by);
+                self.append(order.key, event);
+            }
+            Operation::SetTier {
+                wallet_id,
+                tier,
+                reason,
+                by,
+            } => {
+                let event = self.set_tier(*wallet_id, *tier, reason, *by)?;
+                self.append(order.key, event);
+            }
+            Operation::SetLimits { limits, by } => {
+                let event = self.set_limits(limits, *by)?;
                 self.append(order.key, event);
             }
         }
@@ -225,6 +248,48 @@ impl<'a> Draft<'a> {
         })
     }
 
+    fn set_tier(
+        &mut self,
+        wallet_id: i64,
+        tier: Tier,
+        reason: &str,
+        by: Actor,
+    ) -> Result<Event, Refusal> {
+        let mut wallet = self.wallet(wallet_id)?;
+        if wallet.status == WalletStatus::Closed {
+            return Err(Refusal::WalletNotActive);
+        }
+        if reason.len() > NOTE_BYTES_MAX {
+            return Err(Refusal::NotStorable);
+        }
+        wallet.tier = tier;
+        self.batch.described.insert(wallet_id);
+        self.set_account(wallet);
+        Ok(Event::TierChanged {
+            wallet_id,
+            tier,
+            reason: reason.to_owned(),
+            by,
+        })
+    }
+
+    fn set_limits(&mut self, limits: &[Limit], by: Actor) -> Result<Event, Refusal> {
+        let mut kinds = limits.iter().flat_map(|limit| &limit.kinds);
+        let is_known = kinds.all(|kind| self.policy.kinds.get(*kind).is_some());
+        let new = Limits::new(limits.to_vec()).filter(|_| is_known);
+        self.batch.limits = Some(Arc::new(new.ok_or(Refusal::LimitsNotValid)?));
+        Ok(Event::LimitsChanged {
+            limits: limits.to_vec(),
+            by,
+        })
+    }
+
+    /// The limits in force.
+    pub(super) fn limits(&self) -> &Limits {
+        let set = self.batch.limits.as_deref();
+        set.unwrap_or_else(|| self.books.limits(&self.policy))
+    }
+
     fn close(&mut self, user_id: i64, by: Actor) -> Event {
         let mut user = self.user(user_id);
         for (_, wallet_id) in &user.wallets {
@@ -249,5 +314,7 @@ pub(super) fn new_account(id: i64, user_id: Option<i64>, currency: Currency) -> 
         currency,
         status: WalletStatus::Active,
         balance: 0,
+        tier: Tier::default(),
+        usage: Usage::default(),
     }
 }

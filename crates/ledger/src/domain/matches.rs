@@ -21,14 +21,11 @@ pub fn matches(order: &Order, rows: &[&LogRow]) -> bool {
                     .zip(rows)
                     .all(|(asked, row)| is_posting(asked, is_group, row))
         }
-        (Operation::OpenWallet { user_id, currency }, [row]) => match &row.entry.event {
-            Event::WalletOpened {
-                wallet_id: _,
-                user_id: of,
-                currency: in_currency,
-            } => (of, in_currency) == (user_id, currency),
-            Event::Posted(_) | Event::StatusChanged { .. } | Event::UserClosed { .. } => false,
-        },
+        (Operation::OpenWallet { user_id, currency }, [row]) => matches!(
+            &row.entry.event,
+            Event::WalletOpened { wallet_id: _, user_id: of, currency: in_currency }
+                if (of, in_currency) == (user_id, currency)
+        ),
         (
             Operation::SetStatus {
                 wallet_id,
@@ -36,25 +33,38 @@ pub fn matches(order: &Order, rows: &[&LogRow]) -> bool {
                 by,
             },
             [row],
-        ) => match &row.entry.event {
-            Event::StatusChanged {
-                wallet_id: of,
-                status: to,
-                by: asked_by,
-            } => (of, to, asked_by) == (wallet_id, status, by),
-            Event::Posted(_) | Event::WalletOpened { .. } | Event::UserClosed { .. } => false,
-        },
-        (Operation::CloseUser { user_id, by }, [row]) => match &row.entry.event {
-            Event::UserClosed {
-                user_id: of,
-                by: asked_by,
-            } => (of, asked_by) == (user_id, by),
-            Event::Posted(_) | Event::WalletOpened { .. } | Event::StatusChanged { .. } => false,
-        },
+        ) => matches!(
+            &row.entry.event,
+            Event::StatusChanged { wallet_id: of, status: to, by: asked_by }
+                if (of, to, asked_by) == (wallet_id, status, by)
+        ),
+        (Operation::CloseUser { user_id, by }, [row]) => matches!(
+            &row.entry.event,
+            Event::UserClosed { user_id: of, by: asked_by } if (of, asked_by) == (user_id, by)
+        ),
+        (
+            Operation::SetTier {
+                wallet_id,
+                tier,
+                reason,
+                by,
+            },
+            [row],
+        ) => matches!(
+            &row.entry.event,
+            Event::TierChanged { wallet_id: of, tier: to, reason: why, by: asked_by }
+                if (of, to, why, asked_by) == (wallet_id, tier, reason, by)
+        ),
+        (Operation::SetLimits { limits, by }, [row]) => matches!(
+            &row.entry.event,
+            Event::LimitsChanged { limits: set, by: asked_by } if (set, asked_by) == (limits, by)
+        ),
         (
             Operation::OpenWallet { .. }
             | Operation::SetStatus { .. }
-            | Operation::CloseUser { .. },
+            | Operation::CloseUser { .. }
+            | Operation::SetTier { .. }
+            | Operation::SetLimits { .. },
             _,
         ) => false,
     }

@@ -2,14 +2,15 @@
 //! kinds, and moves.
 
 use ledger_api::{
-    Actor, Draws, Event, Holder, Kind, Leg, NOTE_BYTES_MAX, NewPosting, POSTINGS_MAX, Party,
-    Posting, Refusal, WalletStatus, posting_key,
+    Actor, Direction, Draws, Event, Holder, Kind, Leg, NOTE_BYTES_MAX, NewPosting, POSTINGS_MAX,
+    Party, Posting, Refusal, WalletStatus, posting_key,
 };
 use money::Currency;
 use uuid::Uuid;
 
 use super::books::{Account, Head, Remainder};
 use super::decide::{Draft, new_account};
+use super::limits::Usage;
 use super::matches::expiry;
 use super::{is_wallet_balance, system_account};
 
@@ -96,16 +97,28 @@ impl Draft<'_> {
             _ => None,
         };
         let amount = asked.amount.units();
-        debit.balance = (debit.balance.checked_sub(amount)).ok_or(Refusal::LedgerLimit)?;
-        credit.balance = (credit.balance.checked_add(amount)).ok_or(Refusal::LedgerLimit)?;
-        if debit.user_id.is_some() && !is_wallet_balance(debit.balance) {
+        let debited = (debit.balance.checked_sub(amount)).ok_or(Refusal::LedgerLimit)?;
+        let credited = (credit.balance.checked_add(amount)).ok_or(Refusal::LedgerLimit)?;
+        if debit.user_id.is_some() && !is_wallet_balance(debited) {
             return Err(Refusal::InsufficientBalance);
         }
-        if credit.user_id.is_some() && !is_wallet_balance(credit.balance) {
-            return Err(match asked.credit {
-                Party::WalletOf(_) => Refusal::DestinationNotFound,
-                Party::Wallet(_) | Party::System(_) => Refusal::BalanceLimit,
-            });
+        // What is the sender's own is decided first. What the receiver cannot take is told to the receiver alone.
+        let spent = self.admit(kind, Direction::Out, &debit, amount)?;
+        let received = if credit.user_id.is_some() && !is_wallet_balance(credited) {
+            Err(Refusal::BalanceLimit)
+        } else {
+            self.admit(kind, Direction::In, &credit, amount)
+        };
+        let received = received.map_err(|reason| match asked.credit {
+            Party::WalletOf(_) => Refusal::DestinationNotFound,
+            Party::Wallet(_) | Party::System(_) => reason,
+        })?;
+        (debit.balance, credit.balance) = (debited, credited);
+        for (account, usage) in [(&mut debit, spent), (&mut credit, received)] {
+            if let Some(usage) = usage {
+                account.usage = usage;
+                self.batch.described.insert(account.id);
+            }
         }
         let number = self.next_number(kind)?;
         self.batch.head.numbers = number.unwrap_or(self.batch.head.numbers);
@@ -148,6 +161,23 @@ impl Draft<'_> {
             });
         }
         Ok(())
+    }
+
+    /// What the wallet on one side has used of its limits after this posting; `None` where none counts it, or it is no wallet.
+    fn admit(
+        &self,
+        kind: &Kind,
+        direction: Direction,
+        account: &Account,
+        amount: i64,
+    ) -> Result<Option<Usage>, Refusal> {
+        if account.user_id.is_none() {
+            return Ok(None);
+        }
+        let side = account.side(direction, account.balance);
+        self.limits()
+            .admit(kind, side, account.currency, amount, self.batch.head.at)
+            .map_err(Refusal::LimitExceeded)
     }
 
     /// The number of its own that a posting of this kind has.

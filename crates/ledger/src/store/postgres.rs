@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{
     AccountRow, HeadAndAccountRow, LogRecord, RemainderRow, currency_code, event_columns,
-    stored_actor,
+    stored_actor, tier_of, usage_of, usage_text,
 };
 use super::sql::{head_and_accounts, remainders};
 use super::{Committed, Staged, StoreError};
@@ -118,7 +118,9 @@ fn bind_rows<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
             }
             event @ (Event::WalletOpened { .. }
             | Event::StatusChanged { .. }
-            | Event::UserClosed { .. }) => happened.push(row.entry.seq, row.key, event),
+            | Event::UserClosed { .. }
+            | Event::TierChanged { .. }
+            | Event::LimitsChanged { .. }) => happened.push(row.entry.seq, row.key, event),
         }
     }
     query
@@ -144,6 +146,7 @@ fn bind_rows<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
         .bind(happened.status)
         .bind(happened.by_actor)
         .bind(happened.key)
+        .bind(happened.text)
 }
 
 /// Binds the accounts, users and remainders that a batch changes.
@@ -164,9 +167,13 @@ fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
         .bind(of(&opened, |a| a.balance))
         .bind(of(&opened, |a| currency_code(a.currency)))
         .bind(of(&opened, |a| chain::status_code(a.status)))
+        .bind(of(&opened, |a| a.tier.code()))
+        .bind(of(&opened, |a| usage_text(&a.usage)))
         .bind(of(&touched, |a| a.id))
         .bind(of(&touched, |a| a.balance))
         .bind(of(&touched, |a| chain::status_code(a.status)))
+        .bind(unless_all_null(of(&touched, |a| tier_of(batch, a))))
+        .bind(unless_all_null(of(&touched, |a| usage_of(batch, a))))
         .bind(&batch.closed_users)
         .bind(of_remainders(batch, |r| r.seq))
         .bind(of_remainders(batch, |r| r.amount))
@@ -176,7 +183,7 @@ fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
 }
 
 /// `unnest` fills a shorter array up with nulls: a column that is null in every row travels as an empty one.
-fn unless_all_null(column: Vec<Option<i64>>) -> Vec<Option<i64>> {
+fn unless_all_null<T>(column: Vec<Option<T>>) -> Vec<Option<T>> {
     if column.iter().all(Option::is_none) {
         Vec::new()
     } else {
@@ -214,6 +221,7 @@ struct Happened {
     status: Vec<Option<i16>>,
     by_actor: Vec<Option<i64>>,
     key: Vec<Uuid>,
+    text: Vec<Option<String>>,
 }
 
 impl Happened {
@@ -229,6 +237,7 @@ impl Happened {
         self.status.push(columns.status);
         self.by_actor.push(columns.by_actor);
         self.key.push(key);
+        self.text.push(columns.text);
     }
 }
 
@@ -236,7 +245,7 @@ pub(super) async fn accounts(
     connection: &mut Lent<Postgres>,
     ids: &[i64],
 ) -> sqlx::Result<Vec<AccountRow>> {
-    sqlx::query_as("select id, user_id, balance, currency, status from accounts where id = any($1)")
+    sqlx::query_as("select id, user_id, balance, currency, status, tier, usage from accounts where id = any($1)")
         .bind(ids)
         .fetch_all(connection)
         .await
@@ -262,7 +271,7 @@ pub(super) async fn accounts_of(
         .fetch_all(&mut *connection)
         .await?;
     let accounts = sqlx::query_as(
-        "select id, user_id, balance, currency, status from accounts where user_id = any($1)",
+        "select id, user_id, balance, currency, status, tier, usage from accounts where user_id = any($1)",
     )
     .bind(users)
     .fetch_all(connection)

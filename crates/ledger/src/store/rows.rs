@@ -1,13 +1,18 @@
 //! The rows that accounts and entries are stored in.
 
-use ledger_api::{Actor, Entry, Event, KindCode, Leg, Posting, WalletStatus};
+use ledger_api::{
+    Actor, Entry, Event, KindCode, Leg, Limit, LimitName, Posting, Tier, WalletStatus,
+};
 use moka::sync::Cache;
 use money::{Amount, Currency};
 use uuid::Uuid;
 
 use super::{BatchRow, StoreError};
-use crate::domain::chain::{self, OPENED, STATUS_CHANGED, USER_CLOSED};
-use crate::domain::{Account, Head, LogRow, Remainder};
+use crate::domain::chain::{
+    self, LIMITS_CHANGED, OPENED, STATUS_CHANGED, TIER_CHANGED, USER_CLOSED,
+};
+use crate::domain::limits::{Counter, Usage};
+use crate::domain::{Account, Batch, Head, LogRow, Remainder};
 
 /// The owner and the currency of a wallet: neither ever changes, so they are cached.
 pub(super) type Owners = Cache<i64, (Option<i64>, Currency)>;
@@ -23,6 +28,8 @@ pub(super) struct AccountRow {
     balance: i64,
     currency: i16,
     status: i16,
+    tier: i16,
+    usage: Option<String>,
 }
 
 impl TryFrom<AccountRow> for Account {
@@ -35,6 +42,8 @@ impl TryFrom<AccountRow> for Account {
             currency: currency(i64::from(row.currency))?,
             status: status(i64::from(row.status))?,
             balance: row.balance,
+            tier: tier(row.tier)?,
+            usage: usage(row.usage.as_deref())?,
         })
     }
 }
@@ -73,6 +82,8 @@ pub(super) struct HeadAndAccountRow {
     balance: Option<i64>,
     currency: Option<i16>,
     status: Option<i16>,
+    tier: Option<i16>,
+    usage: Option<String>,
 }
 
 pub(super) fn head_and_accounts(
@@ -82,8 +93,8 @@ pub(super) fn head_and_accounts(
     let mut accounts = Vec::with_capacity(rows.len());
     for row in rows {
         head = row.head.try_into()?;
-        if let (Some(id), Some(balance), Some(currency), Some(status)) =
-            (row.id, row.balance, row.currency, row.status)
+        if let (Some(id), Some(balance), Some(currency), Some(status), Some(tier)) =
+            (row.id, row.balance, row.currency, row.status, row.tier)
         {
             let account = AccountRow {
                 id,
@@ -91,6 +102,8 @@ pub(super) fn head_and_accounts(
                 balance,
                 currency,
                 status,
+                tier,
+                usage: row.usage,
             };
             accounts.push(account.try_into()?);
         }
@@ -204,6 +217,16 @@ impl LogRecord {
                     user_id: need(self.user_id)?,
                     by: actor(need(self.by_actor)?)?,
                 },
+                TIER_CHANGED => Event::TierChanged {
+                    wallet_id: need(self.wallet_id)?,
+                    tier: tier(need(self.status)?)?,
+                    reason: self.note.unwrap_or_default(),
+                    by: actor(need(self.by_actor)?)?,
+                },
+                LIMITS_CHANGED => Event::LimitsChanged {
+                    limits: limits(self.note)?,
+                    by: actor(need(self.by_actor)?)?,
+                },
                 _ => return self.posting(owners),
             },
         };
@@ -297,6 +320,54 @@ fn status(code: i64) -> Result<WalletStatus, StoreError> {
     }
 }
 
+fn tier(code: i16) -> Result<Tier, StoreError> {
+    Tier::from_code(code).ok_or(StoreError::Corrupt("tier"))
+}
+
+/// The limits that an entry sets.
+pub(super) fn limits(text: Option<String>) -> Result<Vec<Limit>, StoreError> {
+    serde_json::from_str(&need(text)?).map_err(|_| StoreError::Corrupt("limits"))
+}
+
+/// A counter as it is stored: limit, period, amount, number of movements.
+type CounterColumns = (LimitName, i64, i64, i64);
+
+fn usage(text: Option<&str>) -> Result<Usage, StoreError> {
+    let Some(text) = text else {
+        return Ok(Usage::default());
+    };
+    let stored: Vec<CounterColumns> =
+        serde_json::from_str(text).map_err(|_| StoreError::Corrupt("usage"))?;
+    let counter = |(limit, period, amount, count)| Counter {
+        limit,
+        period,
+        amount,
+        count,
+    };
+    Ok(Usage::new(stored.into_iter().map(counter).collect()))
+}
+
+/// The stored form of what was used of limits; `None` for nothing.
+pub(super) fn usage_text(usage: &Usage) -> Option<String> {
+    let columns = |it: &Counter| (it.limit, it.period, it.amount, it.count);
+    let stored: Vec<CounterColumns> = usage.counters().iter().map(columns).collect();
+    (!stored.is_empty()).then(|| serde_json::to_string(&stored).unwrap_or_default())
+}
+
+/// The tier of an account that a batch touches, where it may be another than before.
+pub(super) fn tier_of(batch: &Batch, account: &Account) -> Option<i16> {
+    batch
+        .described
+        .contains(&account.id)
+        .then(|| account.tier.code())
+}
+
+/// The stored form of what an account has used, where it may be something else than before.
+pub(super) fn usage_of(batch: &Batch, account: &Account) -> Option<String> {
+    let is_described = batch.described.contains(&account.id);
+    is_described.then(|| usage_text(&account.usage)).flatten()
+}
+
 /// The system's accounts say their currency in their number.
 fn owner(account: i64, owners: &Owners) -> Result<(Option<i64>, Currency), StoreError> {
     if account < 0 {
@@ -309,7 +380,7 @@ fn owner(account: i64, owners: &Owners) -> Result<(Option<i64>, Currency), Store
 }
 
 /// The columns of an account event.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct EventColumns {
     pub(super) kind: i16,
     pub(super) wallet_id: Option<i64>,
@@ -317,6 +388,7 @@ pub(super) struct EventColumns {
     pub(super) currency: Option<i16>,
     pub(super) status: Option<i16>,
     pub(super) by_actor: Option<i64>,
+    pub(super) text: Option<String>,
 }
 
 /// The columns of an account event; `None` for a posting.
@@ -349,6 +421,25 @@ pub(super) fn event_columns(event: &Event) -> Option<EventColumns> {
             kind: USER_CLOSED,
             user_id: Some(*user_id),
             by_actor: Some(by.code()),
+            ..EventColumns::default()
+        }),
+        Event::TierChanged {
+            wallet_id,
+            tier,
+            reason,
+            by,
+        } => Some(EventColumns {
+            kind: TIER_CHANGED,
+            wallet_id: Some(*wallet_id),
+            status: Some(tier.code()),
+            by_actor: Some(by.code()),
+            text: Some(reason.clone()),
+            ..EventColumns::default()
+        }),
+        Event::LimitsChanged { limits, by } => Some(EventColumns {
+            kind: LIMITS_CHANGED,
+            by_actor: Some(by.code()),
+            text: Some(chain::limits_text(limits)),
             ..EventColumns::default()
         }),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ledger_api::Limit;
 use money::Currency;
 use store::{Database, in_transaction, on_read, sqlx};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ const LOG: &str = include_str!("sql/log.sql");
 macro_rules! head_and_accounts {
     ($condition:literal) => {
         concat!(
-            "select h.seq, h.wallets, h.numbers, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status
+            "select h.seq, h.wallets, h.numbers, h.at, h.hash, a.id, a.user_id, a.balance, a.currency, a.status, a.tier, a.usage
              from ledger_head h left join accounts a on ",
             $condition
         )
@@ -48,6 +49,9 @@ const SUMS: &str = "
            cast(sum(case when id > 0 and balance < 0 then 1 else 0 end) as bigint), count(*), max(id)
     from (select * from accounts where id > $1 order by id limit $2) part group by currency";
 
+/// The index has these entries alone.
+const LIMITS: &str =
+    "select seq, text from account_events where kind = 105 and seq <= $1 order by seq desc limit 1";
 /// Each is the end of an index.
 const HIGHEST_USERS: &str = "
     select coalesce((select max(highest) from (
@@ -208,6 +212,15 @@ impl LedgerStore for SqlStore {
         )?;
         let accounts: Result<_, _> = rows.into_iter().map(Account::try_from).collect();
         Ok((accounts?, closed))
+    }
+
+    async fn limits(&self, seq: i64) -> Result<Option<(i64, Vec<Limit>)>, StoreError> {
+        let newest: Option<(i64, Option<String>)> = on_read!(&self.database, pool => {
+            sqlx::query_as(LIMITS).bind(seq).fetch_optional(pool).await
+        })?;
+        newest
+            .map(|(seq, text)| Ok((seq, rows::limits(text)?)))
+            .transpose()
     }
 
     async fn commit(&self, batch: &Batch) -> Result<Committed, StoreError> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::rows::{
     AccountRow, HeadAndAccountRow, LogRecord, RemainderRow, currency_code, event_columns,
-    stored_actor,
+    stored_actor, tier_of, usage_of, usage_text,
 };
 use super::sql::{head_and_accounts, remainders};
 use crate::domain::{Account, Batch, LogRow, Remainder, chain};
@@ -17,10 +17,10 @@ const MOVE_HEAD: &str = "
     update ledger_head set seq = $2, wallets = $3, numbers = $4, at = $5, hash = $6, writer = $7
     where id = 0 and seq = $1";
 const OPEN: &str = "
-    insert into accounts (id, user_id, balance, currency, status)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from json_each($1)";
+    insert into accounts (id, user_id, balance, currency, status, tier, usage)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 from json_each($1)";
 const TOUCH: &str = "
-    update accounts set balance = v.value ->> 1, status = v.value ->> 2
+    update accounts set balance = v.value ->> 1, status = v.value ->> 2, tier = coalesce(v.value ->> 3, tier), usage = coalesce(v.value ->> 4, usage)
     from json_each($1) v where accounts.id = v.value ->> 0";
 const POST: &str = "
     insert into postings (seq, debit_account, credit_account, amount, debit_balance, credit_balance, at, key, kind,
@@ -29,8 +29,8 @@ const POST: &str = "
            value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
     from json_each($1)";
 const HAPPEN: &str = "
-    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, unhex(value ->> 8)
+    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key, text)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, unhex(value ->> 8), value ->> 9
     from json_each($1)";
 const DRAW: &str = "
     insert into remainders (seq, amount, used, last_draw, expires_at)
@@ -67,7 +67,10 @@ pub(super) async fn commit(
         .values()
         .partition(|account| batch.opened.contains(&account.id));
     execute(&mut tx, OPEN, opened.into_iter().map(opened_account)).await?;
-    execute(&mut tx, TOUCH, touched.into_iter().map(touched_account)).await?;
+    let touched = touched
+        .into_iter()
+        .map(|account| touched_account(batch, account));
+    execute(&mut tx, TOUCH, touched).await?;
     execute(&mut tx, POST, batch.rows.iter().filter_map(posting)).await?;
     execute(&mut tx, HAPPEN, batch.rows.iter().filter_map(event)).await?;
     execute(&mut tx, DRAW, batch.remainders.values().map(remainder)).await?;
@@ -107,15 +110,19 @@ fn opened_account(account: &Account) -> Value {
         account.user_id,
         account.balance,
         currency_code(account.currency),
-        chain::status_code(account.status)
+        chain::status_code(account.status),
+        account.tier.code(),
+        usage_text(&account.usage),
     ])
 }
 
-fn touched_account(account: &Account) -> Value {
+fn touched_account(batch: &Batch, account: &Account) -> Value {
     json!([
         account.id,
         account.balance,
-        chain::status_code(account.status)
+        chain::status_code(account.status),
+        tier_of(batch, account),
+        usage_of(batch, account),
     ])
 }
 
@@ -152,6 +159,7 @@ fn event(row: &LogRow) -> Option<Value> {
         columns.by_actor,
         row.entry.at,
         row.key.simple().to_string(),
+        columns.text,
     ]))
 }
 
@@ -167,7 +175,7 @@ fn remainder(remainder: &Remainder) -> Value {
 
 pub(super) async fn accounts(pool: &SqlitePool, ids: &[i64]) -> sqlx::Result<Vec<AccountRow>> {
     sqlx::query_as(
-        "select id, user_id, balance, currency, status from accounts where id in (select value from json_each($1))",
+        "select id, user_id, balance, currency, status, tier, usage from accounts where id in (select value from json_each($1))",
     )
     .bind(json!(ids).to_string())
     .fetch_all(pool)
@@ -199,7 +207,7 @@ pub(super) async fn accounts_of(
     .fetch_all(pool)
     .await?;
     let accounts = sqlx::query_as(
-        "select id, user_id, balance, currency, status from accounts where user_id in (select value from json_each($1))",
+        "select id, user_id, balance, currency, status, tier, usage from accounts where user_id in (select value from json_each($1))",
     )
     .bind(&users)
     .fetch_all(pool)

@@ -92,6 +92,10 @@ impl Replay {
             } => {
                 self.statuses.insert(*wallet_id, *status);
             }
+            Event::TierChanged { wallet_id, .. } => {
+                self.touched.insert(*wallet_id);
+            }
+            Event::LimitsChanged { .. } => {}
             Event::UserClosed { user_id, .. } => {
                 for wallet_id in self.wallets_of.get(user_id).into_iter().flatten() {
                     self.statuses.insert(*wallet_id, WalletStatus::Closed);

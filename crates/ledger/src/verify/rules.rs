@@ -41,11 +41,15 @@ pub(super) const DRAWS: Rule = rule(
     "draws",
     "nothing is drawn on for more than it moved, nor after it expired",
 );
+pub(super) const LIMITS: Rule = rule(
+    "limits",
+    "no movement went beyond a limit, and what counts for limits is what the log says",
+);
 pub(super) const CHAIN: Rule = rule("chain", "the hash chain is whole");
 
 /// Every invariant that an audit checks.
-pub const ALL: [Rule; 10] = [
-    SUM, NEGATIVE, GAPLESS, REPLAY, BALANCES, TIME, NUMBERS, KINDS, DRAWS, CHAIN,
+pub const ALL: [Rule; 11] = [
+    SUM, NEGATIVE, GAPLESS, REPLAY, BALANCES, TIME, NUMBERS, KINDS, DRAWS, LIMITS, CHAIN,
 ];
 
 /// The findings that break rules: the first thing for each.

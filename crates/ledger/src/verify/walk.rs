@@ -2,31 +2,33 @@
 
 use std::collections::HashSet;
 
-use ledger_api::Kinds;
-
 use super::batches::Batches;
+use super::counters::CounterAudit;
 use super::draws::DrawAudit;
 use super::replay::Replay;
 use super::rules::{BALANCES, Findings, GAPLESS};
-use crate::domain::{Account, Head};
+use crate::domain::{Account, Head, Policy};
 use crate::store::{LedgerStore, StoreError};
 
 /// The position and the memory of a walk.
 pub(crate) struct Walk {
     replay: Replay,
+    counters: CounterAudit,
     draws: DrawAudit,
     batches: Batches,
 }
 
 impl Walk {
     /// From the first entry on.
-    pub(crate) fn from_the_start(kinds: &'static Kinds) -> Walk {
-        Walk::from(&Head::default(), kinds)
+    pub(crate) fn from_the_start(policy: &Policy) -> Walk {
+        Walk::from(&Head::default(), policy)
     }
 
     /// From a head that is taken as it is. An account that is met for the first time is taken as the log has it.
-    pub(crate) fn from(head: &Head, kinds: &'static Kinds) -> Walk {
+    pub(crate) fn from(head: &Head, policy: &Policy) -> Walk {
+        let kinds = policy.kinds;
         Walk {
+            counters: CounterAudit::from(head, policy),
             replay: Replay::from(head, kinds),
             draws: DrawAudit::from(head, kinds),
             batches: Batches::from(head),
@@ -60,7 +62,9 @@ impl Walk {
             return Ok(false);
         }
         self.draws.page(store, &rows, findings).await?;
+        self.counters.begin(store, after).await?;
         for row in rows {
+            self.counters.entry(&row.entry, findings);
             self.replay.entry(&row, findings);
             self.batches.entry(store, row, findings).await?;
         }
@@ -76,7 +80,7 @@ impl Walk {
 
     /// Compares these accounts, as they stood at `head`, with where the log left them there. All of `asked` must be among them.
     pub(crate) fn compare(
-        &self,
+        &mut self,
         head: &Head,
         asked: &[i64],
         accounts: &[Account],
@@ -84,6 +88,7 @@ impl Walk {
     ) {
         self.at_head(head, findings);
         self.replay.compare(accounts, findings);
+        self.counters.compare(accounts, findings);
         let there: HashSet<i64> = accounts.iter().map(|account| account.id).collect();
         if let Some(id) = asked.iter().find(|id| !there.contains(id)) {
             findings.fail(BALANCES, || format!("account {id} is missing"));
@@ -99,18 +104,20 @@ impl Walk {
     /// Bounds what is kept in mind.
     pub(crate) fn forget(&mut self) {
         self.replay.forget();
+        self.counters.forget();
         self.draws.forget();
     }
 
     /// The end of a walk over the whole log: these are all the accounts there are.
     pub(super) async fn finish(
-        &self,
+        &mut self,
         store: &dyn LedgerStore,
         head: &Head,
         accounts: &[Account],
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
         self.replay.finish(head, accounts, findings);
+        self.counters.compare(accounts, findings);
         self.batches.at_head(head, findings);
         self.draws.finish(store, head, findings).await
     }

@@ -44,12 +44,12 @@ impl Decisions {
 /// Decides the orders that have no outcome yet, one after the other.
 pub(super) fn decide(
     books: &Books,
-    policy: Policy,
+    policy: &Policy,
     requests: &RequestBatch,
     now: i64,
     blind: Blind,
 ) -> Decisions {
-    let mut draft = Draft::new(books, policy, now);
+    let mut draft = Draft::new(books, policy.clone(), now);
     let mut accepted = Vec::new();
     let mut repeated = Vec::new();
     let mut unconfirmed = Vec::new();

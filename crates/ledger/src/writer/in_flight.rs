@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ledger_api::Outcome;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -114,7 +115,7 @@ impl InFlightBatch {
             }
         }
         if !self.decisions.unconfirmed.is_empty() {
-            self.confirm(&*context.store).await;
+            self.confirm(&context).await;
         }
         let _ = self.after.send(true);
         if !self.requests.is_done() {
@@ -134,7 +135,8 @@ impl InFlightBatch {
     }
 
     /// Asks the store whether the refusals hold. What cannot be told now is left open.
-    async fn confirm(&mut self, store: &dyn LedgerStore) {
+    async fn confirm(&mut self, context: &CommitContext) {
+        let store = &context.store;
         let orders = &self.requests.orders;
         let refused = self.decisions.unconfirmed.iter();
         let keys: Vec<Uuid> = refused
@@ -146,8 +148,11 @@ impl InFlightBatch {
         let known: HashMap<Uuid, LogRow> = known.into_iter().map(|row| (row.key, row)).collect();
         for (index, refusal) in self.decisions.unconfirmed.drain(..) {
             let recorded = recorded(&orders[index], &known);
-            self.requests.outcomes[index] =
-                recorded.or_else(|| (head == self.head).then_some(refusal));
+            let outcome = recorded.or_else(|| (head == self.head).then_some(refusal));
+            if let Some(Outcome::Refused { reason }) = outcome {
+                context.metrics.refused(reason);
+            }
+            self.requests.outcomes[index] = outcome;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the ledger measures.
 
 use http_server::Metrics;
-use ledger_api::Kinds;
+use ledger_api::{Kinds, Refusal};
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
@@ -23,6 +23,7 @@ pub struct LedgerMetrics {
     kinds: &'static Kinds,
     transfers: IntCounterVec,
     value: IntCounterVec,
+    limited: IntCounterVec,
     feed_lag: IntGaugeVec,
 }
 
@@ -80,6 +81,13 @@ impl LedgerMetrics {
                 ),
                 &["type", "currency"],
             )?,
+            limited: IntCounterVec::new(
+                Opts::new(
+                    "ledger_limited_total",
+                    "Movements that a limit of the caller's own wallet refused, by limit.",
+                ),
+                &["limit"],
+            )?,
             feed_lag: IntGaugeVec::new(
                 Opts::new(
                     "ledger_feed_lag",
@@ -99,6 +107,7 @@ impl LedgerMetrics {
         metrics.register(made.forward_failed.clone())?;
         metrics.register(made.transfers.clone())?;
         metrics.register(made.value.clone())?;
+        metrics.register(made.limited.clone())?;
         metrics.register(made.feed_lag.clone())?;
         Ok(made)
     }
@@ -108,6 +117,15 @@ impl LedgerMetrics {
         self.feed_lag
             .with_label_values(&[follower])
             .set(head.saturating_sub(after));
+    }
+
+    /// A limit refused an order, and that is the last word.
+    pub(super) fn refused(&self, reason: Refusal) {
+        if let Refusal::LimitExceeded(exceeded) = reason {
+            self.limited
+                .with_label_values(&[exceeded.limit.as_str()])
+                .inc();
+        }
     }
 
     pub(super) fn committed(&self, batch: &Batch, seconds: f64) {

@@ -1,6 +1,7 @@
 //! Preparing to decide: the writer learns where the log ends, which keys are in it, and the accounts that orders name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ledger_api::{LOG_PAGE_MAX, Operation, Order, Party, Role};
 use money::Currency;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 use super::decisions::recorded;
 use super::requests::RequestBatch;
 use super::task::Writer;
+use crate::domain::limits::Limits;
 use crate::domain::{Books, LogRow, Named, User, system_account};
 use crate::store::StoreError;
 
@@ -21,7 +23,10 @@ impl Writer {
             None => {
                 // After a commit whose fate is unknown the keys tell whether it was one.
                 requests.look_keys_up = true;
-                Books::at(self.store.head().await?)
+                let head = self.store.head().await?;
+                let limits = self.store.limits(head.seq).await?;
+                let limits = limits.and_then(|(_, limits)| Limits::new(limits));
+                Books::at(head, limits.map(Arc::new))
             }
         };
         if std::mem::take(&mut requests.look_keys_up) {
@@ -71,7 +76,7 @@ impl Writer {
             }
             let entries = rows.iter().map(|row| &row.entry);
             for entry in entries.filter(|entry| entry.seq <= head.seq) {
-                books.follow(entry);
+                books.follow(entry, &self.policy);
             }
             self.tail.extend(rows.into_iter());
         }

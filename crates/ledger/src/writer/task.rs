@@ -164,7 +164,7 @@ impl Writer {
         let books = self.books.as_mut()?;
         let now = self.clock.now().micros();
         let blind = self.entropy.bytes16();
-        let decisions = decide(books, self.policy, &requests, now, blind);
+        let decisions = decide(books, &self.policy, &requests, now, blind);
         let undo = decisions.batch.as_ref().map(|batch| books.merge(batch));
         let (after, committed) = oneshot::channel();
         let batch = InFlightBatch {

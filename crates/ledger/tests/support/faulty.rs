@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ledger::domain::{Account, Batch, Head, LogRow, Remainder};
 use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, Staged, StoreError};
-use ledger_api::Uuid;
+use ledger_api::{Limit, Uuid};
 use money::Currency;
 use store::sqlx;
 use tokio::sync::Semaphore;
@@ -143,6 +143,10 @@ impl LedgerStore for Faulty {
 
     async fn last_writer(&self) -> Result<Option<String>, StoreError> {
         self.inner.last_writer().await
+    }
+
+    async fn limits(&self, seq: i64) -> Result<Option<(i64, Vec<Limit>)>, StoreError> {
+        self.inner.limits(seq).await
     }
 
     async fn find(&self, keys: &[Uuid]) -> Result<(i64, Vec<LogRow>), StoreError> {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use ledger::domain::system_account;
 use ledger_api::{
-    Actor, Holder, Kind, NewPosting, Operation, POSTINGS_MAX, Party, Refusal, WalletStatus,
+    Actor, Counts, Direction, Exceeded, Holder, Kind, Limit, LimitName, Measure, NewPosting,
+    Operation, POSTINGS_MAX, Party, Refusal, Tier, WalletStatus, Window,
 };
 use money::Currency;
 
@@ -20,6 +21,17 @@ struct Wallet {
     owner: i64,
     currency: Currency,
     status: WalletStatus,
+    tier: Tier,
+}
+
+/// A movement that counts for a limit of a wallet.
+#[derive(Clone, Debug)]
+struct Counted {
+    wallet: i64,
+    limit: LimitName,
+    window: Window,
+    at: i64,
+    amount: i128,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +52,8 @@ pub struct Naive {
     balances: HashMap<i64, i128>,
     closed: Vec<i64>,
     posted: HashMap<i64, Posted>,
+    limits: Vec<Limit>,
+    counted: Vec<Counted>,
     seq: i64,
 }
 
@@ -118,6 +132,7 @@ impl Naive {
                     owner: *user_id,
                     currency: *currency,
                     status: WalletStatus::Active,
+                    tier: Tier::Unregistered,
                 };
                 self.wallets.insert(id, wallet);
             }
@@ -131,6 +146,17 @@ impl Naive {
                 }
                 wallet.status = *status;
             }
+            Operation::SetTier {
+                wallet_id, tier, ..
+            } => {
+                let wallet = self.wallets.get_mut(wallet_id);
+                let wallet = wallet.ok_or(Refusal::WalletNotFound)?;
+                if wallet.status == WalletStatus::Closed {
+                    return Err(Refusal::WalletNotActive);
+                }
+                wallet.tier = *tier;
+            }
+            Operation::SetLimits { limits, .. } => self.limits.clone_from(limits),
             Operation::CloseUser { user_id, .. } => {
                 self.closed.push(*user_id);
                 let mut wallets = self.wallets.values_mut();
@@ -201,12 +227,18 @@ impl Naive {
         if debit > 0 && debited < 0 {
             return Err(Refusal::InsufficientBalance);
         }
-        if credit > 0 && credited > WALLET_MAX {
-            return Err(match asked.credit {
-                Party::WalletOf(_) => Refusal::DestinationNotFound,
-                Party::Wallet(_) | Party::System(_) => Refusal::BalanceLimit,
-            });
-        }
+        let mut counted = self.limited(kind, debit, Direction::Out, amount, now)?;
+        let received = if credit > 0 && credited > WALLET_MAX {
+            Err(Refusal::BalanceLimit)
+        } else {
+            self.limited(kind, credit, Direction::In, amount, now)
+        };
+        let received = received.map_err(|reason| match asked.credit {
+            Party::WalletOf(_) => Refusal::DestinationNotFound,
+            Party::Wallet(_) | Party::System(_) => reason,
+        })?;
+        counted.extend(received);
+        self.counted.extend(counted);
         self.balances.insert(debit, debited);
         self.balances.insert(credit, credited);
         if let Some(drawn) = asked.draws_on.and_then(|seq| self.posted.get_mut(&seq)) {
@@ -224,6 +256,88 @@ impl Naive {
         };
         self.posted.insert(self.seq, posted);
         Ok(())
+    }
+
+    /// What a movement counts for on one side: which limit of the wallet, when, and how much. Every sum is made anew.
+    fn limited(
+        &self,
+        kind: &Kind,
+        wallet_id: i64,
+        direction: Direction,
+        amount: i128,
+        now: i64,
+    ) -> Result<Vec<Counted>, Refusal> {
+        let counts = match direction {
+            Direction::In => matches!(kind.counts, Counts::In | Counts::Both),
+            Direction::Out => matches!(kind.counts, Counts::Out | Counts::Both),
+        };
+        let wallet = self.wallets.get(&wallet_id);
+        let Some(wallet) = wallet.filter(|_| counts && kind.draws.is_none() && !kind.exempt) else {
+            return Ok(Vec::new());
+        };
+        let mut counted = Vec::new();
+        for limit in &self.limits {
+            let is_its = (limit.tiers.is_empty() || limit.tiers.contains(&wallet.tier))
+                && (limit.kinds.is_empty() || limit.kinds.contains(&kind.code))
+                && limit.currency.is_none_or(|of| of == wallet.currency);
+            if limit.direction != direction || !is_its {
+                continue;
+            }
+            let days = |at: i64| (at / SECOND + 7 * 3600) / 86_400;
+            let is_within = |at: i64| match limit.window {
+                Window::Day => days(at) == days(now),
+                // The tests stay within the January of 1970, and February after it.
+                Window::Month => (days(at) < 31) == (days(now) < 31),
+                Window::Transaction | Window::Balance => false,
+            };
+            let mut used = (0, 0);
+            for it in &self.counted {
+                let is_it =
+                    (it.wallet, it.limit, it.window) == (wallet_id, limit.name, limit.window);
+                if is_it && is_within(it.at) {
+                    used = (used.0 + it.amount, used.1 + 1);
+                }
+            }
+            if limit.window == Window::Balance {
+                used.0 = self.balances.get(&wallet_id).copied().unwrap_or_default();
+            }
+            let amount_exceeded = limit
+                .max_amount
+                .filter(|max| used.0 + amount > i128::from(*max));
+            let count_exceeded = limit.max_count.filter(|max| used.1 + 1 > *max);
+            let exceeded = |measure, max, used: i128, requested: i128| {
+                let to_i64 = |number: i128| i64::try_from(number).unwrap();
+                let end_day = match limit.window {
+                    Window::Day => Some(days(now) + 1),
+                    Window::Month if days(now) < 31 => Some(31),
+                    Window::Month => Some(31 + 28),
+                    Window::Transaction | Window::Balance => None,
+                };
+                Refusal::LimitExceeded(Exceeded {
+                    limit: limit.name,
+                    window: limit.window,
+                    measure,
+                    max,
+                    used: to_i64(used),
+                    requested: to_i64(requested),
+                    resets_at: end_day.map(|day| (day * 86_400 - 7 * 3600) * SECOND),
+                })
+            };
+            if let Some(max) = amount_exceeded {
+                return Err(exceeded(Measure::Amount, max, used.0, amount));
+            }
+            if let Some(max) = count_exceeded {
+                return Err(exceeded(Measure::Count, max, i128::from(used.1), 1));
+            }
+            counted.push(Counted {
+                wallet: wallet_id,
+                limit: limit.name,
+                window: limit.window,
+                at: now,
+                amount,
+            });
+        }
+        Ok(counted)
     }
 
     fn drawn(&self, kind: &Kind, seq: i64, committed: i64) -> Result<Posted, Refusal> {

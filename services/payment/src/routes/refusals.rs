@@ -31,6 +31,7 @@ pub(super) fn transfer_refused(reason: Refusal) -> ApiError {
         | Refusal::WalletExists
         | Refusal::CurrencyMismatch
         | Refusal::KindNotAllowed
+        | Refusal::LimitsNotValid
         | Refusal::NothingToDraw
         | Refusal::RemainderExceeded
         | Refusal::RemainderExpired => refused(reason, "Invalid source wallet", "from_wallet_id"),
@@ -72,6 +73,7 @@ fn refused(reason: Refusal, wallet_sentence: &'static str, wallet_field: &'stati
         | Refusal::BalanceLimit
         | Refusal::CurrencyMismatch
         | Refusal::KindNotAllowed
+        | Refusal::LimitsNotValid
         | Refusal::NothingToDraw
         | Refusal::RemainderExceeded
         | Refusal::RemainderExpired => {

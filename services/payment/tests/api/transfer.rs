@@ -1,5 +1,6 @@
 //! `POST /payments/transfer`: each row of the contract, and repeats.
 
+use ledger_api::{Actor, Operation, Service};
 use money::{Amount, Currency};
 use serde_json::json;
 
@@ -42,6 +43,9 @@ async fn a_transfer_that_may_not_be_is_refused_and_leaves_no_trace() {
             .open(ani.user_id, "USD".parse::<Currency>().unwrap())
             .await;
         bank.top_up(ani.user_id, dollars, 500).await;
+        let by = Actor::Service(Service::Wallet);
+        let limits = Vec::new();
+        bank.carry_out(Operation::SetLimits { limits, by }).await;
         let full = bank.customer(Amount::MAX.units()).await;
         let before = bank.log().await;
 

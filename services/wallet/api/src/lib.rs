@@ -7,7 +7,7 @@ mod limits;
 use ledger_api::{Actor, Description, Holder, Kind, Kinds, NewPosting, Operation, Party, Role};
 use money::Amount;
 
-pub use limits::limit_exceeded;
+pub use limits::{first_limits, limit_exceeded};
 
 /// Money comes in from outside.
 pub const TOPUP: Kind = Kind {

@@ -314,7 +314,7 @@ pub(super) async fn set_status(
 }
 
 /// What an accepted order came to.
-struct Done {
+pub(super) struct Done {
     event: Event,
     replayed: Replayed,
 }
@@ -337,7 +337,7 @@ impl Done {
 }
 
 /// The ledger's key of an order.
-struct Key {
+pub(super) struct Key {
     key: Uuid,
     /// Whether the client knows it: who sent none is told of no repeat.
     is_the_clients: bool,
@@ -345,7 +345,7 @@ struct Key {
 
 impl Wallets {
     /// The ledger's key for a client's key, or a new one.
-    fn key(&self, user_id: i64, route: &str, key: IdempotencyKey) -> Key {
+    pub(super) fn key(&self, user_id: i64, route: &str, key: IdempotencyKey) -> Key {
         match key.0 {
             Some(key) => Key {
                 key: idempotency_key(user_id, route, &key),
@@ -367,7 +367,7 @@ impl Wallets {
         Ok(!known.is_empty())
     }
 
-    async fn submit(&self, key: Key, operation: Operation) -> Result<Done, ApiError> {
+    pub(super) async fn submit(&self, key: Key, operation: Operation) -> Result<Done, ApiError> {
         let order = Order {
             key: key.key,
             operation,
@@ -392,7 +392,7 @@ impl Wallets {
         }
     }
 
-    async fn account(&self, id: i64) -> Result<Account, ApiError> {
+    pub(super) async fn account(&self, id: i64) -> Result<Account, ApiError> {
         let account = self.accounts.get(id).await?;
         account
             .filter(|account| account.user_id.is_some())

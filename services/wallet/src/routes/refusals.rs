@@ -40,6 +40,7 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
         // The ledger refuses other orders with these, never those that are made here.
         Refusal::CurrencyMismatch
         | Refusal::KindNotAllowed
+        | Refusal::LimitsNotValid
         | Refusal::NothingToDraw
         | Refusal::RemainderExceeded
         | Refusal::RemainderExpired => {

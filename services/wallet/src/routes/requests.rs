@@ -169,7 +169,10 @@ impl RequestView {
                 currency,
             } => Ok(view("wallet", Some(*wallet_id), *currency)),
             // No call with a key becomes one of these.
-            Event::StatusChanged { .. } | Event::UserClosed { .. } => {
+            Event::StatusChanged { .. }
+            | Event::UserClosed { .. }
+            | Event::TierChanged { .. }
+            | Event::LimitsChanged { .. } => {
                 tracing::error!(
                     seq = entry.seq,
                     call,

@@ -13,24 +13,24 @@ with head as (
                       $17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::int8[], $22::text[])
         v (seq, debit, credit, amount, debit_balance, credit_balance, key, kind, number, by_actor, draws_on, group_seq, expires_at, note)
 ), happened as (
-    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key)
-    select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, v.by_actor, head.at, v.key
-    from head, unnest($23::int8[], $24::int2[], $25::int8[], $26::int8[], $27::int2[], $28::int2[], $29::int8[], $30::uuid[])
-        v (seq, kind, wallet_id, user_id, currency, status, by_actor, key)
+    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key, text)
+    select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, v.by_actor, head.at, v.key, v.text
+    from head, unnest($23::int8[], $24::int2[], $25::int8[], $26::int8[], $27::int2[], $28::int2[], $29::int8[], $30::uuid[], $31::text[])
+        v (seq, kind, wallet_id, user_id, currency, status, by_actor, key, text)
 ), batch as (
     insert into batches (last_seq, first_seq, hash, blind) select $1, $2 + 1, $3, $4 from head
 ), opened as (
-    insert into accounts (id, user_id, balance, currency, status)
-    select v.* from head, unnest($31::int8[], $32::int8[], $33::int8[], $34::int2[], $35::int2[]) v
+    insert into accounts (id, user_id, balance, currency, status, tier, usage)
+    select v.* from head, unnest($32::int8[], $33::int8[], $34::int8[], $35::int2[], $36::int2[], $37::int2[], $38::text[]) v
 ), touched as (
-    update accounts a set balance = v.balance, status = v.status
-    from head, unnest($36::int8[], $37::int8[], $38::int2[]) v (id, balance, status)
+    update accounts a set balance = v.balance, status = v.status, tier = coalesce(v.tier, a.tier), usage = coalesce(v.usage, a.usage)
+    from head, unnest($39::int8[], $40::int8[], $41::int2[], $42::int2[], $43::text[]) v (id, balance, status, tier, usage)
     where a.id = v.id
 ), closed as (
-    insert into closed_users (user_id) select v.* from head, unnest($39::int8[]) v on conflict do nothing
+    insert into closed_users (user_id) select v.* from head, unnest($44::int8[]) v on conflict do nothing
 ), drawn as (
     insert into remainders (seq, amount, used, last_draw, expires_at)
-    select v.* from head, unnest($40::int8[], $41::int8[], $42::int8[], $43::int8[], $44::int8[]) v
+    select v.* from head, unnest($45::int8[], $46::int8[], $47::int8[], $48::int8[], $49::int8[]) v
     on conflict (seq) do update set used = excluded.used, last_draw = excluded.last_draw
 )
 select count(*) from head

@@ -4,6 +4,6 @@ select p.seq, p.at, p.key, p.kind, p.debit_account, p.credit_account, p.amount, 
        cast(null as smallint) as status
 from postings p left join erased_notes e on e.seq = p.seq where p.key = any($1)
 union all
-select h.seq, h.at, h.key, h.kind, null, null, null, null, null, null, h.by_actor, null, null, null, null, null,
+select h.seq, h.at, h.key, h.kind, null, null, null, null, null, null, h.by_actor, null, null, null, h.text, null,
        h.wallet_id, h.user_id, h.currency, h.status
 from account_events h where h.key = any($1)

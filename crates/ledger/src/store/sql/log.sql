@@ -5,7 +5,7 @@ select p.seq, p.at, p.key, p.kind, p.debit_account, p.credit_account, p.amount, 
        cast(null as smallint) as status
 from (select * from postings where seq > $1 order by seq limit $2) p left join erased_notes e on e.seq = p.seq
 union all
-select h.seq, h.at, h.key, h.kind, null, null, null, null, null, null, h.by_actor, null, null, null, null, null,
+select h.seq, h.at, h.key, h.kind, null, null, null, null, null, null, h.by_actor, null, null, null, h.text, null,
        h.wallet_id, h.user_id, h.currency, h.status
 from (select * from account_events where seq > $1 order by seq limit $2) h
 order by seq limit $2

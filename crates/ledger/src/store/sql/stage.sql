@@ -8,9 +8,9 @@ with posted as (
                 $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::int8[], $19::text[])
         v (seq, debit, credit, amount, debit_balance, credit_balance, key, kind, number, by_actor, draws_on, group_seq, expires_at, note)
 ), happened as (
-    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key)
-    select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, v.by_actor, $5::int8, v.key
-    from unnest($20::int8[], $21::int2[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::int8[], $27::uuid[])
-        v (seq, kind, wallet_id, user_id, currency, status, by_actor, key)
+    insert into account_events (seq, kind, wallet_id, user_id, currency, status, by_actor, at, key, text)
+    select v.seq, v.kind, v.wallet_id, v.user_id, v.currency, v.status, v.by_actor, $5::int8, v.key, v.text
+    from unnest($20::int8[], $21::int2[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::int8[], $27::uuid[], $28::text[])
+        v (seq, kind, wallet_id, user_id, currency, status, by_actor, key, text)
 )
 insert into batches (last_seq, first_seq, hash, blind) values ($1, $2 + 1, $3, $4)
