@@ -177,8 +177,11 @@ impl Client {
         let [posting] = &mut postings[..] else {
             return request;
         };
-        let units = posting.amount.units() + 1;
-        posting.amount = Amount::new(units).unwrap_or(Amount::MAX);
+        let Some(amount) = posting.amount else {
+            return request;
+        };
+        let units = amount.units() + 1;
+        posting.amount = Amount::new(units).ok().or(Some(Amount::MAX));
         let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         body["amount"] = json!(units);
         request.body = body.to_string();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ledger::domain::{Account, Batch, Head, LogRow, Remainder};
-use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, StoreError};
+use ledger::store::{BatchRow, Committed, Drawn, Holding, LedgerStore, SqlStore, StoreError};
 use ledger_api::{Event, Limit, Uuid};
 use money::Currency;
 use tokio::sync::mpsc;
@@ -192,7 +192,19 @@ impl LedgerStore for Planted {
         self.store.remainders(seqs).await
     }
 
-    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    async fn expired(&self, at: i64, limit: i64) -> Result<Vec<Remainder>, StoreError> {
+        self.store.expired(at, limit).await
+    }
+
+    async fn holdings(&self, ids: &[i64]) -> Result<Vec<Holding>, StoreError> {
+        self.store.holdings(ids).await
+    }
+
+    async fn holdings_of(&self, users: &[i64]) -> Result<Vec<Holding>, StoreError> {
+        self.store.holdings_of(users).await
+    }
+
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<Drawn>, StoreError> {
         self.store.drawn(after, limit).await
     }
 

@@ -71,14 +71,14 @@ fn log(operations: &[(u8, Operation)]) -> Vec<LogRow> {
                     balance: *balance,
                 }
             };
-            let amount = asked.amount.units();
+            let amount = asked.amount.unwrap();
             let is_payment = asked.kind == wallet_api::PAYMENT.code;
             payments += i64::from(is_payment);
             let posting = Posting {
                 kind: asked.kind,
-                debit: leg(asked.debit, -amount),
-                credit: leg(asked.credit, amount),
-                amount: asked.amount,
+                debit: leg(asked.debit, -amount.units()),
+                credit: leg(asked.credit, amount.units()),
+                amount,
                 currency: Currency::IDR,
                 number: is_payment.then_some(payments),
                 by: asked.by,

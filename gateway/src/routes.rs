@@ -94,12 +94,22 @@ pub(crate) static ROUTES: &[Route] = &[
     row(GET,    "/payments/{id}",                   Payment),
     row(POST,   "/payments/pay",                    Payment).with_key(),
     row(POST,   "/payments/transfer",               Payment).with_key(),
+    row(POST,   "/payments/authorize",              Payment).with_key(),
+    row(POST,   "/payments/{id}/refunds",           Payment).with_key(),
+    row(GET,    "/payments/{id}/refunds",           Payment),
+    row(POST,   "/payments/{id}/cancel",            Payment).with_key(),
+    row(GET,    "/holds",                           Payment),
+    row(GET,    "/holds/{id}",                      Payment),
+    row(POST,   "/holds/{id}/capture",              Payment).with_key(),
+    row(POST,   "/holds/{id}/void",                 Payment).with_key(),
+    row(POST,   "/holds/{id}/cancel",               Payment).with_key(),
     row(GET,    "/events",                          Transaction).streaming(),
     row(GET,    "/transactions",                    Transaction),
     row(GET,    "/transactions/stats",              Transaction),
     row(GET,    "/transactions/{id}",               Transaction),
     row(GET,    "/transactions/{id}/receipt",       Transaction),
     row(GET,    "/transactions/wallet/{wallet_id}", Transaction),
+    row(POST,   "/admin/transactions/{id}/reverse", Transaction).with_key(),
 ];
 
 const fn row(method: MethodFilter, path: &'static str, upstream: Upstream) -> Route {

@@ -266,6 +266,7 @@ async fn build(
         keys: keys.clone(),
         user_service_url: user_url,
         wallet_service_url: wallet_url,
+        payer_refunds: true,
         verifier: verifier.clone(),
     };
     let services = [

@@ -6,6 +6,7 @@ import { toBudi, toMerchant, twoPeople } from "./people.mjs";
 import {
   balance,
   currencyRow,
+  hold,
   jwks,
   limits,
   list,
@@ -15,6 +16,7 @@ import {
   pastBalance,
   payment,
   receipt,
+  refund,
   requests,
   sent,
   session,
@@ -301,6 +303,173 @@ const payments = folder("Payments", "Money that goes to merchants and to other u
   }),
 ]);
 
+const holds = folder("Holds and refunds", "Money that is reserved for a merchant, and money that comes back.", [
+  get("The wallet before", "/wallets/{{wallet_id}}", {
+    status: 200,
+    shape: object({ wallet }),
+    test() {
+      pm.environment.set("balance_before", pm.response.json().wallet.balance);
+    },
+  }),
+  post("Authorize", "/payments/authorize", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: { ...toMerchant("Hotel Indonesia", 20_000), expires_in: 3_600 },
+    status: 201,
+    shape: object({ hold }),
+    test() {
+      const { hold } = pm.response.json();
+      pm.environment.set("hold_id", hold.id);
+      pm.test("all of it is reserved", () => pm.expect([hold.state, hold.remaining]).to.deep.eql(["authorized", 20_000]));
+    },
+  }),
+  get("The wallet while it is held", "/wallets/{{wallet_id}}", {
+    status: 200,
+    shape: object({ wallet }),
+    test() {
+      const { wallet } = pm.response.json();
+      pm.test("it cannot be spent, and is still the owner's", () => {
+        pm.expect(wallet.balance).to.eql(Number(pm.environment.get("balance_before")) - 20_000);
+        pm.expect(wallet.held).to.eql(20_000);
+        pm.expect(wallet.total).to.eql(wallet.balance + wallet.held);
+      });
+    },
+  }),
+  get("List open holds", "/holds?state=open", {
+    status: 200,
+    shape: object({ holds: list(hold) }),
+    test() {
+      pm.test("it is among them", () => {
+        pm.expect(pm.response.json().holds.map((hold) => hold.id)).to.include(Number(pm.environment.get("hold_id")));
+      });
+    },
+  }),
+  post("Capture more than is held", "/holds/{{hold_id}}/capture", {
+    about: "Is refused, and says how much is left.",
+    body: { amount: 20_001 },
+    status: 400,
+    error: "Amount exceeds the hold",
+    code: "capture_exceeds_hold",
+  }),
+  post("Capture a part", "/holds/{{hold_id}}/capture", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: { amount: 5_000, final: false },
+    status: 201,
+    shape: object({ capture: payment, hold }),
+    test() {
+      pm.test("the rest stays reserved", () => pm.expect(pm.response.json().hold.remaining).to.eql(15_000));
+    },
+  }),
+  post("Capture the last part", "/holds/{{hold_id}}/capture", {
+    about: "What it leaves over goes back at once.",
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: { amount: 7_000 },
+    status: 201,
+    shape: object({ capture: payment, hold }),
+    test() {
+      const { capture, hold } = pm.response.json();
+      pm.environment.set("capture_id", capture.id);
+      pm.test("the rest is released", () => pm.expect([hold.state, hold.captured, hold.released]).to.deep.eql(["captured", 12_000, 8_000]));
+    },
+  }),
+  post("Void it too late", "/holds/{{hold_id}}/void", {
+    status: 409,
+    error: "Hold already captured",
+    code: "hold_captured",
+  }),
+  get("Show the hold", "/holds/{{hold_id}}", {
+    status: 200,
+    shape: object({ hold, captures: list(payment) }),
+    test() {
+      pm.test("both captures are there", () => {
+        pm.expect(pm.response.json().captures.map((capture) => capture.amount)).to.deep.eql([5_000, 7_000]);
+      });
+    },
+  }),
+  post("Refund a part", "/payments/{{capture_id}}/refunds", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: { amount: 3_000, reason: "requested_by_customer" },
+    status: 201,
+    shape: object({ refund, payment }),
+    test() {
+      const { payment } = pm.response.json();
+      pm.test("the payment says so", () => {
+        pm.expect([payment.status, payment.refunded, payment.refundable]).to.deep.eql(["partially_refunded", 3_000, 4_000]);
+      });
+    },
+  }),
+  post("Refund more than is left", "/payments/{{capture_id}}/refunds", {
+    about: "Is refused, and says how much is left.",
+    body: { amount: 4_001 },
+    status: 400,
+    error: "Amount exceeds the payment",
+    code: "refund_exceeds_payment",
+  }),
+  post("Cancel what is left", "/payments/{{capture_id}}/cancel", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    status: 200,
+    shape: object({ payment, refunds: list(refund) }),
+    test() {
+      pm.test("nothing is left", () => pm.expect(pm.response.json().payment.status).to.eql("refunded"));
+    },
+  }),
+  post("Refund it once more", "/payments/{{capture_id}}/refunds", {
+    status: 409,
+    error: "Payment already refunded",
+    code: "payment_already_refunded",
+  }),
+  get("List refunds", "/payments/{{capture_id}}/refunds", {
+    status: 200,
+    shape: object({ refunds: list(refund) }),
+    test() {
+      pm.test("both are there", () => pm.expect(pm.response.json().refunds.map((refund) => refund.amount)).to.deep.eql([3_000, 4_000]));
+    },
+  }),
+  post("Authorize again", "/payments/authorize", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: toMerchant("Hotel Indonesia", 9_000),
+    status: 201,
+    shape: object({ hold }),
+    test() {
+      pm.environment.set("hold_id", pm.response.json().hold.id);
+    },
+  }),
+  post("Void", "/holds/{{hold_id}}/void", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    body: { reason: "Sold out" },
+    status: 200,
+    shape: object({ hold }),
+    test() {
+      pm.test("all of it is back", () => pm.expect([pm.response.json().hold.state, pm.response.json().hold.released]).to.deep.eql(["voided", 9_000]));
+    },
+  }),
+  post("Authorize a third time", "/payments/authorize", {
+    body: toMerchant("Hotel Indonesia", 4_000),
+    status: 201,
+    shape: object({ hold }),
+    test() {
+      pm.environment.set("hold_id", pm.response.json().hold.id);
+    },
+  }),
+  post("Cancel a hold", "/holds/{{hold_id}}/cancel", {
+    headers: { "Idempotency-Key": "{{$guid}}" },
+    status: 200,
+    shape: object({ hold, refunds: list(refund) }),
+    test() {
+      pm.test("it is voided", () => pm.expect(pm.response.json().hold.state).to.eql("voided"));
+    },
+  }),
+  get("The wallet after", "/wallets/{{wallet_id}}", {
+    status: 200,
+    shape: object({ wallet }),
+    test() {
+      const { wallet } = pm.response.json();
+      pm.test("only the capture that was not refunded is gone", () => {
+        pm.expect([wallet.balance, wallet.held]).to.deep.eql([Number(pm.environment.get("balance_before")) - 5_000, 0]);
+      });
+    },
+  }),
+]);
+
 const transactions = folder("Transactions", "What happened to the caller's wallets, and what it sums up to.", [
   get("List transactions", "/transactions", {
     about: "Newest first. Every top-up, payment and transfer is there as soon as it was answered.",
@@ -510,7 +679,7 @@ const goodbye = folder("Goodbye", "Tokens that end.", [
   get("A deleted user is not found", "/users/{{third_user_id}}", { status: 404, error: "User not found" }),
 ]);
 
-const folders = [users, wallets, payments, transactions, alias, administrators, goodbye];
+const folders = [users, wallets, payments, transactions, holds, alias, administrators, goodbye];
 
 /** `GET /users/{id}` and so on: what the folders above ask, with each variable as the document writes it. */
 function asked() {

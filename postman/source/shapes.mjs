@@ -2,6 +2,7 @@
 
 const id = { type: "integer", minimum: 1 };
 const amount = { type: "integer", minimum: 1 };
+const sum = { type: "integer" };
 const text = { type: "string", minLength: 1 };
 const time = { type: "string", pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$" };
 const currency = { type: "string", pattern: "^[A-Z]{3}$" };
@@ -54,8 +55,34 @@ export const payment = object({
   wallet_id: id,
   merchant: text,
   amount,
-  status: text,
+  status: word("completed", "partially_refunded", "refunded"),
   payment_method: word("wallet"),
+  refunded: sum,
+  refundable: sum,
+  created_at: time,
+});
+export const hold = object({
+  id,
+  user_id: id,
+  wallet_id: id,
+  merchant: text,
+  amount,
+  currency,
+  captured: sum,
+  released: sum,
+  remaining: sum,
+  state: word("authorized", "partially_captured", "captured", "voided", "expired"),
+  created_at: time,
+  expires_at: time,
+});
+export const refund = object({
+  id,
+  payment_id: id,
+  amount,
+  currency,
+  status: word("succeeded"),
+  reason: word("duplicate", "fraudulent", "requested_by_customer", "other"),
+  to: word("wallet", "unclaimed"),
   created_at: time,
 });
 export const paid = object({ message: word("Payment successful"), payment });
@@ -97,7 +124,6 @@ export const receipt = object({
   balances: hash,
   hash,
 });
-const sum = { type: "integer" };
 export const stats = object({
   total_transactions: sum,
   total_topup: sum,

@@ -2,6 +2,7 @@
 
 use ledger::domain::LogRow;
 use ledger_api::{Event, Leg, NewPosting, Operation, Party};
+use money::Amount;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -73,7 +74,7 @@ fn is_posting(asked: &NewPosting, row: &LogRow) -> bool {
     posting.kind == asked.kind
         && is_party(asked.debit, posting.debit)
         && is_party(asked.credit, posting.credit)
-        && posting.amount == asked.amount
+        && asked.amount.is_none_or(|amount| posting.amount == amount)
         && posting.by == asked.by
         && posting.draws_on == asked.draws_on
         && posting.expires_at == expires_at
@@ -120,11 +121,11 @@ pub(super) fn needed(operation: &Operation, wallet_id: i64) -> Option<i64> {
     let (mut change, mut needed) = (0, 0);
     for posting in postings {
         if id_of(posting.debit) == Some(wallet_id) {
-            change -= posting.amount.units();
+            change -= posting.amount.map_or(0, Amount::units);
             needed = needed.max(-change);
         }
         if id_of(posting.credit) == Some(wallet_id) {
-            change += posting.amount.units();
+            change += posting.amount.map_or(0, Amount::units);
         }
     }
     (needed > 0).then_some(needed)

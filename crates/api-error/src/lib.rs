@@ -125,6 +125,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, sentence, code)
     }
 
+    /// 409.
+    pub fn conflict(sentence: &'static str, code: &'static str) -> ApiError {
+        Self::new(StatusCode::CONFLICT, sentence, code)
+    }
+
     /// 500, for what should not happen. The cause belongs in the log.
     pub fn internal() -> ApiError {
         Self::new(

@@ -79,10 +79,34 @@ pub enum Holder {
 pub struct Draws {
     /// The kinds of postings that it may draw on.
     pub on: &'static [KindCode],
-    /// True if the money goes back to where the earlier posting took it from.
+    /// True if the money goes back to the account that it first came from: for a posting that drew itself, that is where the posting
+    /// before it took the money from.
     pub returns: bool,
-    /// True if it may draw on a posting that has expired.
-    pub after_expiry: bool,
+    /// When it may draw on a posting that expires.
+    pub when: DrawnWhen,
+}
+
+/// When a posting that expires may be drawn on. The log's time decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrawnWhen {
+    /// Before it expires.
+    BeforeExpiry,
+    /// From the moment on at which it expires; never where it does not.
+    AfterExpiry,
+    /// At any time.
+    Always,
+}
+
+impl DrawnWhen {
+    /// True if a posting that expires at `expires_at` may be drawn on at `at`, both in microseconds since 1970.
+    pub fn allows(self, at: i64, expires_at: Option<i64>) -> bool {
+        let has_expired = expires_at.is_some_and(|end| at >= end);
+        match self {
+            DrawnWhen::BeforeExpiry => !has_expired,
+            DrawnWhen::AfterExpiry => has_expired,
+            DrawnWhen::Always => true,
+        }
+    }
 }
 
 /// How a posting counts for the wallets that it touches.
@@ -158,6 +182,8 @@ pub struct Kind {
     pub debit: Holder,
     /// Who may be credited.
     pub credit: Holder,
+    /// True if a frozen wallet may be debited.
+    pub debits_frozen: bool,
     /// True if a frozen wallet may be credited.
     pub credits_frozen: bool,
     /// What it draws on; `None` for a kind that draws on nothing.
@@ -184,6 +210,7 @@ impl Kind {
             name,
             debit,
             credit,
+            debits_frozen: false,
             credits_frozen: false,
             draws: None,
             expires: false,
@@ -318,7 +345,7 @@ mod tests {
             draws: Some(Draws {
                 on: &[KindCode(2)],
                 returns: true,
-                after_expiry: true,
+                when: DrawnWhen::Always,
             }),
             ..Kind::new(8, "refund", Holder::System(Role::Out), Holder::Wallet)
         };
@@ -361,7 +388,7 @@ mod tests {
             draws: Some(Draws {
                 on: &[KindCode(9)],
                 returns: true,
-                after_expiry: true,
+                when: DrawnWhen::Always,
             }),
             ..Kind::new(8, "refund", Holder::System(Role::Out), Holder::Wallet)
         };

@@ -17,7 +17,9 @@ pub use belonging::{
     UsersTold,
 };
 pub use client::{LedgerClient, SERVICE};
-pub use kinds::{Counts, Description, Draws, Ending, Holder, Kind, KindCode, Kinds, Role};
+pub use kinds::{
+    Counts, Description, DrawnWhen, Draws, Ending, Holder, Kind, KindCode, Kinds, Role,
+};
 pub use limits::{
     Direction, Exceeded, LIMIT_NAME_BYTES_MAX, LIMITS_MAX, Limit, LimitName, Measure, Tier, Window,
 };

@@ -57,7 +57,7 @@ impl Order {
     }
 }
 
-/// The key of the entry that an order's posting at `index` becomes.
+/// The key of the entry at `index` of those that an order becomes.
 pub fn posting_key(order: Uuid, index: usize) -> Uuid {
     use sha2::{Digest as _, Sha256};
     if index == 0 {
@@ -137,8 +137,10 @@ pub struct NewPosting {
     pub debit: Party,
     /// The account that it goes to.
     pub credit: Party,
-    /// In the currency's smallest unit.
-    pub amount: Amount,
+    /// In the currency's smallest unit; `None` for all that is left of the posting that it draws on. Where nothing is left, an order of
+    /// several postings goes without this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
     /// Who asks. A user may name only their own wallets by id; other people's are named by their owner.
     pub by: Actor,
     /// The number of an earlier entry whose remainder it uses.
@@ -322,6 +324,8 @@ pub enum Refusal {
     RemainderExpired,
     /// These limits cannot be: too many, or one names a kind that there is not.
     LimitsNotValid,
+    /// The posting that it draws on has not expired yet.
+    RemainderNotExpired,
     /// The database cannot store one of its values.
     NotStorable,
 }

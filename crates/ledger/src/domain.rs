@@ -22,6 +22,7 @@ pub mod merkle;
 mod policy;
 mod post;
 
+pub(crate) use books::held_of;
 pub use books::{Account, Books, Head, Remainder, Undo, User};
 pub use decide::{Batch, Draft, LogRow};
 pub use matches::matches;

@@ -52,6 +52,12 @@ pub const STEPS: &[store::Step] = &[
         postgres: include_str!("../migrations/postgres/0005_limits.sql"),
         sqlite: include_str!("../migrations/sqlite/0005_limits.sql"),
     },
+    store::Step {
+        version: 6,
+        name: "held",
+        postgres: include_str!("../migrations/postgres/0006_held.sql"),
+        sqlite: include_str!("../migrations/sqlite/0006_held.sql"),
+    },
 ];
 
 /// The result of a commit.
@@ -102,6 +108,32 @@ impl StoreError {
             tracing::warn!(error, "{what}");
         }
     }
+}
+
+/// A wallet, and how much of its owner's money is held beside its balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The wallet's account, whose balance can be spent.
+    pub account: Account,
+    /// The amount that postings reserve and nothing has drawn yet, in the currency's smallest unit.
+    pub held: i64,
+}
+
+/// A posting that was drawn on or that expires, as far as an audit wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Drawn {
+    /// The number of its entry.
+    pub seq: i64,
+    /// The amount that was drawn of it.
+    pub used: i64,
+    /// The number of the entry that drew last.
+    pub last_draw: i64,
+    /// The wallet that it is said to hold money of.
+    pub held_of: Option<i64>,
+    /// The account that it debited.
+    pub debit_account: i64,
+    /// The account that it credited.
+    pub credit_account: i64,
 }
 
 /// One commit of the past.
@@ -170,8 +202,17 @@ pub trait LedgerStore: Send + Sync {
     /// The postings with these numbers, as far as they exist, and how much of each was drawn.
     async fn remainders(&self, seqs: &[i64]) -> Result<Vec<Remainder>, StoreError>;
 
-    /// Up to `limit` postings after `after` that were drawn on or expire: the number, how much was drawn, and by which entry last.
-    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError>;
+    /// Up to `limit` postings after `after` that were drawn on or expire, in order.
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<Drawn>, StoreError>;
+
+    /// Up to `limit` postings that have expired at `at` (microseconds since 1970) and are not drawn in full, the oldest expiry first.
+    async fn expired(&self, at: i64, limit: i64) -> Result<Vec<Remainder>, StoreError>;
+
+    /// The wallets with these ids, as far as they exist, and what is held of each: one moment for each wallet.
+    async fn holdings(&self, ids: &[i64]) -> Result<Vec<Holding>, StoreError>;
+
+    /// The same for every wallet of these users.
+    async fn holdings_of(&self, users: &[i64]) -> Result<Vec<Holding>, StoreError>;
 
     /// The number of notes that were erased.
     async fn erased_notes(&self) -> Result<i64, StoreError>;

@@ -15,7 +15,6 @@ mod read_only;
 mod session;
 mod sqlite;
 mod together;
-mod watch;
 
 use std::path::Path;
 

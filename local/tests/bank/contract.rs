@@ -11,7 +11,7 @@ async fn every_row_about_wallets() {
     for bank in every_bank().await {
         let ani = bank.customer("ani", 0).await;
         let id = ani.wallet_id;
-        let wallet = json!({"id": id, "user_id": ani.user_id, "balance": 0, "currency": "IDR", "status": "active"});
+        let wallet = json!({"id": id, "user_id": ani.user_id, "balance": 0, "currency": "IDR", "status": "active", "held": 0, "total": 0});
         assert_eq!(
             ani.client.get("/wallets").await.expect(200),
             json!({"wallets": [wallet]})

@@ -57,6 +57,7 @@ async fn built() -> [Built; 5] {
         keys: keys.clone(),
         user_service_url: nobody(),
         wallet_service_url: nobody(),
+        payer_refunds: false,
         verifier: None,
     };
     let gateway = gateway::Config::for_services(std::array::from_fn(|_| nobody()), keys);

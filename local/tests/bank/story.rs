@@ -16,7 +16,7 @@ async fn a_customer_tops_up_pays_and_sends_money() {
         let wallet_id = wallet["id"].as_i64().unwrap();
         assert_eq!(
             wallet,
-            json!({"id": wallet_id, "user_id": ani_id, "balance": 0, "currency": "IDR", "status": "active"})
+            json!({"id": wallet_id, "user_id": ani_id, "balance": 0, "currency": "IDR", "status": "active", "held": 0, "total": 0})
         );
         let budi = bank.customer("budi", 0).await;
 

@@ -36,10 +36,20 @@ const ROUTES: &[(&str, &str, usize)] = &[
     ("GET", "/transactions/1", 3),
     ("GET", "/transactions/wallet/1", 3),
     ("GET", "/transactions/stats", 3),
+    ("POST", "/admin/transactions/1/reverse", 3),
     ("GET", "/payments", 4),
     ("GET", "/payments/1", 4),
     ("POST", "/payments/pay", 4),
     ("POST", "/payments/transfer", 4),
+    ("POST", "/payments/authorize", 4),
+    ("GET", "/payments/1/refunds", 4),
+    ("POST", "/payments/1/refunds", 4),
+    ("POST", "/payments/1/cancel", 4),
+    ("GET", "/holds", 4),
+    ("GET", "/holds/1", 4),
+    ("POST", "/holds/1/capture", 4),
+    ("POST", "/holds/1/void", 4),
+    ("POST", "/holds/1/cancel", 4),
 ];
 
 /// Routes for services only; the gateway has none of them.

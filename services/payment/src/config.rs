@@ -3,6 +3,7 @@
 use std::fmt;
 
 use auth::{ServiceKeyConfig, Verifier};
+use clap::ArgAction;
 use settings::{Findings, Settings};
 use store::DatabaseConfig;
 
@@ -31,6 +32,11 @@ pub struct Config {
         value_parser = settings::service_url
     )]
     pub user_service_url: String,
+    /// Let users take back what they paid or reserved, as a demo does: a merchant who is only a name cannot. Otherwise only an
+    /// administrator gives money back
+    #[arg(long, env = "PAYER_REFUNDS", default_value = "false", default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
+    pub payer_refunds: bool,
     /// The verifier of a user service in the same process: what it ends is then refused here at once, and nothing has to be
     /// followed.
     #[arg(skip)]
@@ -48,6 +54,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("wallet_service_url", &self.wallet_service_url)
             .field("user_service_url", &self.user_service_url)
+            .field("payer_refunds", &self.payer_refunds)
             .finish_non_exhaustive()
     }
 }

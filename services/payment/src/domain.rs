@@ -8,20 +8,25 @@ use money::Currency;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Payment {
     pub(crate) id: i64,
+    /// The number of its entry in the log.
+    pub(crate) seq: i64,
     pub(crate) user_id: i64,
     pub(crate) wallet_id: i64,
     pub(crate) merchant: String,
     pub(crate) amount: i64,
     pub(crate) currency: Currency,
     pub(crate) created_at: Timestamp,
+    /// The hold that it was captured from.
+    pub(crate) hold_id: Option<i64>,
 }
 
 impl Payment {
-    /// The payment that an entry of the log is, if it is one.
+    /// The payment that an entry of the log is, if it is one that was made at once.
     pub(crate) fn of(entry: &Entry) -> Option<Payment> {
         let posting = posting_of(entry, &wallet_api::PAYMENT)?;
         Some(Payment {
             id: posting.number?,
+            seq: entry.seq,
             user_id: posting.debit.user_id?,
             wallet_id: posting.debit.account,
             // Empty where the name was erased: the payment stays.
@@ -29,6 +34,7 @@ impl Payment {
             amount: posting.amount.units(),
             currency: posting.currency,
             created_at: Timestamp::from_micros(entry.at),
+            hold_id: None,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! The payment service: paying a merchant, sending money to another user, and the list of one's payments.
+//! The payment service: paying a merchant at once or by way of a hold, refunds, sending money to another user, and the list of one's
+//! payments.
 //!
 //! Nothing is decided here. A payment becomes one order to the ledger, which decides and commits it; the answer is made
 //! from what the ledger's log says, so a repeat with the same key reads the same. The list of payments is a read model
@@ -7,10 +8,13 @@
 //! A request walks from `routes` over `wire` (what clients write) and `domain` (what it means) to the ledger; a read from
 //! `routes` to `store`, which `model` keeps at the head of the log.
 
+mod changes;
 mod config;
 mod domain;
+mod holds;
 mod model;
 mod rebuild;
+mod refunds;
 mod routes;
 mod store;
 mod verify;
@@ -44,6 +48,7 @@ pub const PROGRAM: Program = Program {
 const STEPS: &[Step] = ::store::steps![
     (1, "payments", "0001_payments.sql"),
     (2, "ledger", "0002_ledger.sql"),
+    (3, "holds_and_refunds", "0003_holds_and_refunds.sql"),
 ];
 
 /// Brings the database's schema to this version's.
@@ -84,5 +89,6 @@ async fn router(
         verifier,
         clock,
         entropy,
+        payer_refunds: config.payer_refunds,
     })))
 }

@@ -1,9 +1,9 @@
-//! Follows the ledger's log: of everything that happens it keeps the payments.
+//! Follows the ledger's log: of everything that happens it keeps payments, holds and refunds.
 
 use feed_follower::{Position, ReadModel};
 use ledger_api::Entry;
 
-use crate::domain::Payment;
+use crate::changes::Changes;
 use crate::store::Store;
 
 /// The read model of payments.
@@ -24,8 +24,7 @@ impl ReadModel for Payments {
     }
 
     async fn apply(&self, from: i64, entries: &[Entry], to: &Position) -> anyhow::Result<bool> {
-        let payments: Vec<Payment> = entries.iter().filter_map(Payment::of).collect();
-        Ok(self.store.append(from, to, &payments).await?)
+        Ok(self.store.append(from, to, Changes::of(entries)).await?)
     }
 }
 
@@ -42,6 +41,7 @@ mod tests {
 
     use super::*;
     use crate::STEPS;
+    use crate::domain::Payment;
 
     /// Payments and top-ups of one user, in turns.
     fn log(length: i64) -> Vec<Entry> {

@@ -1,7 +1,10 @@
 //! The routes: each parses, makes one call, and maps the answer. The OpenAPI document is made from the same list.
 
+mod holds;
+mod refunds;
 mod refusals;
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -21,7 +24,9 @@ use utoipa_axum::routes;
 use self::refusals::{payment_refused, transfer_refused};
 use crate::domain::{Payment, Sent};
 use crate::store::Store;
-use crate::wire::{PaidBody, PayRequest, PaymentBody, PaymentsBody, SentBody, TransferRequest};
+use crate::wire::{
+    PaidBody, PayRequest, PaymentBody, PaymentView, PaymentsBody, SentBody, TransferRequest,
+};
 
 /// The state of the handlers. Every request takes some copies along, so it is one pointer.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) verifier: Verifier,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
+    /// Whether the user who paid may give the money back to themselves.
+    pub(crate) payer_refunds: bool,
 }
 
 impl App {
@@ -74,6 +81,14 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(transfer))
         .routes(routes!(list))
         .routes(routes!(find))
+        .routes(routes!(refunds::refund, refunds::list))
+        .routes(routes!(refunds::cancel))
+        .routes(routes!(holds::authorize))
+        .routes(routes!(holds::list))
+        .routes(routes!(holds::find))
+        .routes(routes!(holds::capture))
+        .routes(routes!(holds::void))
+        .routes(routes!(holds::cancel))
 }
 
 /// Pays a merchant
@@ -148,12 +163,8 @@ async fn list(
     page: Page,
 ) -> Result<(Freshness, Json<PaymentsBody>), (Freshness, ApiError)> {
     let freshness = app.follower.freshness().await?;
-    let payments = app.store.of_user(caller.user_id.0, page).await;
-    freshness.answer(payments.map_err(ApiError::from).map(|payments| {
-        let next = page.next(payments.iter().map(|payment| payment.id));
-        let payments = payments.into_iter().map(Into::into).collect();
-        Json(PaymentsBody { payments, next })
-    }))
+    let payments = app.payments(&caller, page).await;
+    freshness.answer(payments.map(Json))
 }
 
 /// Shows one of the caller's payments
@@ -176,11 +187,8 @@ async fn find(
     id: PathId,
 ) -> Result<(Freshness, Json<PaymentBody>), (Freshness, ApiError)> {
     let freshness = app.follower.freshness().await?;
-    freshness.answer(app.own_payment(&caller, id).await.map(|payment| {
-        Json(PaymentBody {
-            payment: payment.into(),
-        })
-    }))
+    let payment = app.payment(&caller, id).await;
+    freshness.answer(payment.map(|payment| Json(PaymentBody { payment })))
 }
 
 impl App {
@@ -206,6 +214,17 @@ impl App {
         key: &IdempotencyKey,
         refused: fn(Refusal) -> ApiError,
     ) -> Result<(Entry, Replayed), ApiError> {
+        let (entries, replayed) = self.try_submit(order, key).await?.map_err(refused)?;
+        let entry = entries.into_iter().next().ok_or_else(no_entry)?;
+        Ok((entry, replayed))
+    }
+
+    /// All entries of the order, or why the ledger refused it.
+    async fn try_submit(
+        &self,
+        order: Order,
+        key: &IdempotencyKey,
+    ) -> Result<Result<(Vec<Entry>, Replayed), Refusal>, ApiError> {
         // Money that is moved in a wrong ledger is lost when the right one is back.
         if let Some(stopped) = self.follower.stopped() {
             return Err(stopped.into());
@@ -213,13 +232,38 @@ impl App {
         match self.ledger.submit(order).await {
             // A call that broke on its way was made again; that is nothing to a client that sent no key.
             Ok(Outcome::Accepted { entries, replayed }) => {
-                let entry = entries.into_iter().next().ok_or_else(no_entry)?;
-                Ok((entry, Replayed(replayed && key.0.is_some())))
+                Ok(Ok((entries, Replayed(replayed && key.0.is_some()))))
             }
-            Ok(Outcome::Refused { reason }) => Err(refused(reason)),
+            Ok(Outcome::Refused { reason }) => Ok(Err(reason)),
             Ok(Outcome::KeyReused) => Err(ApiError::idempotency_key_reused()),
             Err(error) => Err(unknown_outcome(&error, key)),
         }
+    }
+
+    /// These payments, with what was given back of each.
+    async fn views(&self, payments: Vec<Payment>) -> Result<Vec<PaymentView>, ApiError> {
+        let refunded = self.store.refunded(&payments).await?;
+        let refunded: HashMap<i64, i64> = refunded.into_iter().collect();
+        Ok(payments
+            .into_iter()
+            .map(|payment| {
+                let of_it = refunded.get(&payment.seq).copied();
+                PaymentView::new(payment, of_it.unwrap_or_default())
+            })
+            .collect())
+    }
+
+    async fn payments(&self, caller: &Caller, page: Page) -> Result<PaymentsBody, ApiError> {
+        let payments = self.store.of_user(caller.user_id.0, page).await?;
+        let next = page.next(payments.iter().map(|payment| payment.id));
+        let payments = self.views(payments).await?;
+        Ok(PaymentsBody { payments, next })
+    }
+
+    async fn payment(&self, caller: &Caller, id: PathId) -> Result<PaymentView, ApiError> {
+        let payment = self.own_payment(caller, id).await?;
+        let mut views = self.views(vec![payment]).await?;
+        views.pop().ok_or_else(ApiError::internal)
     }
 
     async fn own_payment(&self, caller: &Caller, id: PathId) -> Result<Payment, ApiError> {

@@ -1,5 +1,16 @@
 //! The bodies of requests and answers, as clients write and read them.
 
+mod holds;
+mod refunds;
+
+pub(crate) use holds::{
+    AuthorizeRequest, CaptureRequest, CapturedBody, HoldBody, HoldCancelledBody,
+    HoldWithCapturesBody, HoldsBody, HoldsQuery, VoidRequest,
+};
+pub(crate) use refunds::{
+    CancelledBody, NewRefund, RefundRequest, RefundView, RefundedBody, RefundsBody,
+};
+
 use api_error::ApiError;
 use auth::UserId;
 use http_server::{FIELD_CHARS_MAX, Field, text, words};
@@ -42,15 +53,7 @@ impl PayRequest {
         }
         let wallet_id = wallet(self.wallet_id, "Invalid wallet", "wallet_id")?;
         let amount = amount(self.amount)?;
-        let merchant = self.merchant.or_errors(
-            || missing("merchant is required"),
-            || {
-                ApiError::bad_request("Invalid field", "invalid_field")
-                    .field("merchant")
-                    .message("merchant is text")
-            },
-        )?;
-        let merchant = text(&merchant, "merchant", FIELD_CHARS_MAX)?;
+        let merchant = merchant(self.merchant)?;
         Ok(wallet_api::pay(wallet_id, caller.0, merchant, amount))
     }
 }
@@ -121,6 +124,18 @@ fn wallet(field: Field<i64>, sentence: &'static str, name: &'static str) -> Resu
     )
 }
 
+fn merchant(field: Field<String>) -> Result<String, ApiError> {
+    let merchant = field.or_errors(
+        || missing("merchant is required"),
+        || {
+            ApiError::bad_request("Invalid field", "invalid_field")
+                .field("merchant")
+                .message("merchant is text")
+        },
+    )?;
+    text(&merchant, "merchant", FIELD_CHARS_MAX)
+}
+
 fn amount(field: Field<Amount>) -> Result<Amount, ApiError> {
     field.or_errors(
         || missing("amount is required"),
@@ -134,7 +149,7 @@ fn amount(field: Field<Amount>) -> Result<Amount, ApiError> {
 
 /// Money that went from a wallet to a merchant.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"id": 1, "user_id": 1, "wallet_id": 1, "merchant": "Tokopedia", "amount": 50000, "currency": "IDR", "status": "completed", "payment_method": "wallet", "created_at": "2026-11-22T08:15:30.123456Z"}))]
+#[schema(example = json!({"id": 1, "user_id": 1, "wallet_id": 1, "merchant": "Tokopedia", "amount": 50000, "currency": "IDR", "status": "completed", "payment_method": "wallet", "refunded": 0, "refundable": 50000, "created_at": "2026-11-22T08:15:30.123456Z"}))]
 pub(crate) struct PaymentView {
     /// The id.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
@@ -157,6 +172,16 @@ pub(crate) struct PaymentView {
     status: &'static str,
     #[schema(schema_with = method_schema)]
     payment_method: &'static str,
+    /// The part that was given back.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    refunded: i64,
+    /// The part that can still be given back.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    refundable: i64,
+    /// The hold that it was captured from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    hold_id: Option<i64>,
     /// RFC 3339, in UTC.
     #[schema(format = DateTime)]
     created_at: String,
@@ -164,8 +189,8 @@ pub(crate) struct PaymentView {
 
 fn status_schema() -> Object {
     words(
-        "Always `completed`: a payment is done, or it is not there.",
-        &["completed"],
+        "A payment is done, or it is not there. It says, too, whether money of it was given back.",
+        &["completed", "partially_refunded", "refunded"],
     )
 }
 
@@ -173,8 +198,15 @@ fn method_schema() -> Object {
     words("Always `wallet`.", &["wallet"])
 }
 
-impl From<Payment> for PaymentView {
-    fn from(payment: Payment) -> PaymentView {
+impl PaymentView {
+    /// The part that can still be given back.
+    pub(crate) fn refundable(&self) -> i64 {
+        self.refundable
+    }
+
+    /// A payment of which so much was given back.
+    pub(crate) fn new(payment: Payment, refunded: i64) -> PaymentView {
+        let refundable = payment.amount.saturating_sub(refunded);
         PaymentView {
             id: payment.id,
             user_id: payment.user_id,
@@ -182,8 +214,15 @@ impl From<Payment> for PaymentView {
             merchant: payment.merchant,
             amount: payment.amount,
             currency: payment.currency.code().to_owned(),
-            status: "completed",
+            status: match (refunded, refundable) {
+                (0, _) => "completed",
+                (_, 0) => "refunded",
+                _ => "partially_refunded",
+            },
             payment_method: "wallet",
+            refunded,
+            refundable,
+            hold_id: payment.hold_id,
             created_at: payment.created_at.rfc3339(),
         }
     }
@@ -201,7 +240,7 @@ impl From<Payment> for PaidBody {
     fn from(payment: Payment) -> PaidBody {
         PaidBody {
             message: "Payment successful",
-            payment: payment.into(),
+            payment: PaymentView::new(payment, 0),
         }
     }
 }

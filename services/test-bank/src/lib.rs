@@ -21,6 +21,8 @@ use testing::{Link, SECRET, TestClient, TestDatabase, TestServer, wait_until};
 
 /// When the clock starts: 2026-11-22T00:00:00Z.
 const START: Timestamp = Timestamp::from_micros(1_795_305_600_000_000);
+/// The id of the administrator: no customer has it.
+const ADMIN: i64 = 1_000_000;
 
 /// A ledger with users, and everything that a service needs to know of them.
 pub struct Bank {
@@ -186,7 +188,12 @@ impl Bank {
 
     /// A token of this user, good for a day.
     pub fn token(&self, user_id: i64) -> String {
-        self.users.token(user_id)
+        self.users.token(user_id, Role::User)
+    }
+
+    /// A token of an administrator, who has no wallet.
+    pub fn admin_token(&self) -> String {
+        self.users.token(ADMIN, Role::Admin)
     }
 
     /// Tokens that prove nothing, each with the sentence that it is answered with.

@@ -68,9 +68,9 @@ impl Users {
         &self.keys
     }
 
-    pub(crate) fn token(&self, user_id: i64) -> String {
+    pub(crate) fn token(&self, user_id: i64, role: Role) -> String {
         let session = format!("session of {user_id}");
-        let claims = Claims::new(UserId(user_id), Role::User, session, self.clock.now());
+        let claims = Claims::new(UserId(user_id), role, session, self.clock.now());
         let token = self.keys.sign(&claims);
         token.unwrap_or_else(|error| panic!("{error}"))
     }

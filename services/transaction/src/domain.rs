@@ -15,18 +15,29 @@ pub(crate) fn comes_in(kind: &Kind) -> bool {
     kind.debit != Holder::Wallet
 }
 
-/// The kind with this name, if it is one that happens to a wallet.
+/// The kind with this name, if it is one that a service may record: it happens to a wallet, and stands by itself. One that reserves, or
+/// draws on another, would mean nothing.
 pub(crate) fn recordable(kinds: &Kinds, name: &str) -> Option<&'static Kind> {
-    kinds.named(name).filter(|kind| happens_to_wallets(kind))
+    kinds.named(name).filter(|kind| is_recordable(kind))
+}
+
+/// The names of the kinds that a service may record.
+pub(crate) fn recordable_names(kinds: &Kinds) -> Vec<&'static str> {
+    names(kinds, is_recordable)
 }
 
 /// The names of the kinds that happen to a wallet.
-pub(crate) fn recordable_names(kinds: &Kinds) -> Vec<&'static str> {
-    let kinds = kinds.all().iter();
-    kinds
-        .filter(|kind| happens_to_wallets(kind))
-        .map(|kind| kind.name)
-        .collect()
+pub(crate) fn names_in_history(kinds: &Kinds) -> Vec<&'static str> {
+    names(kinds, happens_to_wallets)
+}
+
+fn names(kinds: &Kinds, is_meant: fn(&Kind) -> bool) -> Vec<&'static str> {
+    let kinds = kinds.all().iter().filter(|kind| is_meant(kind));
+    kinds.map(|kind| kind.name).collect()
+}
+
+fn is_recordable(kind: &Kind) -> bool {
+    happens_to_wallets(kind) && kind.draws.is_none() && !kind.expires
 }
 
 fn happens_to_wallets(kind: &Kind) -> bool {
@@ -186,6 +197,11 @@ pub(crate) struct Figures {
     pub(crate) sent: i64,
     pub(crate) received: i64,
     pub(crate) withdrawal: i64,
+    /// Reserved for merchants, whatever became of it.
+    pub(crate) held: i64,
+    /// The part of that which came back.
+    pub(crate) released: i64,
+    pub(crate) refunded: i64,
 }
 
 impl Figures {
@@ -204,6 +220,10 @@ impl Figures {
             sent: amount(wallet_api::TRANSFER, false),
             received: amount(wallet_api::TRANSFER, true),
             withdrawal: amount(wallet_api::WITHDRAWAL, false),
+            held: amount(wallet_api::HOLD, false),
+            released: amount(wallet_api::RELEASE, true)
+                .saturating_add(amount(wallet_api::EXPIRY, true)),
+            refunded: amount(wallet_api::REFUND, true),
         }
     }
 

@@ -57,14 +57,19 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
 }
 
 /// Builds the service. It is ready when its database is migrated, it has met its ledger, and it knows the keys that tokens are signed
-/// with. `_entropy` is there because every service is built alike; this one draws nothing.
-pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::Result<Service> {
+/// with.
+pub async fn build(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Service> {
     let scaffold = Scaffold::new(NAME, &config.keys, clock.clone())?;
-    let router = router(config, &scaffold, clock).await;
+    let router = router(config, &scaffold, clock, entropy).await;
     scaffold.into_service(router).await
 }
 
-async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Result<Router> {
+async fn router(
+    config: Config,
+    scaffold: &Scaffold,
+    clock: Clock,
+    entropy: Entropy,
+) -> anyhow::Result<Router> {
     let verifier = scaffold.verifier(config.verifier, &config.user_service_url)?;
     let database = scaffold.database(&config.database, STEPS).await?;
     let store = store::Store::new(database.clone(), config.kinds);
@@ -93,5 +98,6 @@ async fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Re
         verifier,
         service_keys: scaffold.service_keys(),
         clock,
+        entropy,
     })))
 }

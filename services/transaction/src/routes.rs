@@ -3,6 +3,7 @@
 mod events;
 mod past;
 mod receipts;
+mod reversals;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use auth::{Caller, ServiceCaller, ServiceKeys, Verifier};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRef, Query, State};
-use clock::Clock;
+use clock::{Clock, Entropy};
 use feed_follower::{Follower, Freshness};
 use http::StatusCode;
 use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
     pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
 }
 
 impl App {
@@ -97,6 +99,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(of_wallet))
         .routes(routes!(find))
         .routes(routes!(receipts::receipt))
+        .routes(routes!(reversals::reverse))
         .routes(routes!(events::events))
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::openapi::Object;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::domain::{Figures, Movement, recordable, recordable_names};
+use crate::domain::{Figures, Movement, names_in_history, recordable, recordable_names};
 
 /// An entry of history that moves no money here.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -22,7 +22,7 @@ pub(crate) struct RecordRequest {
     #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     wallet_id: Field<i64>,
     #[serde(default, rename = "type")]
-    #[schema(schema_with = kind_schema, required)]
+    #[schema(schema_with = recordable_schema, required)]
     kind: Field<String>,
     /// In the smallest unit of the wallet's currency.
     #[serde(default)]
@@ -164,10 +164,17 @@ pub(crate) struct TransactionView {
     created_at: String,
 }
 
-fn kind_schema() -> Object {
+fn recordable_schema() -> Object {
     words(
         "The kind of movement.",
         &recordable_names(&wallet_api::KINDS),
+    )
+}
+
+fn kind_schema() -> Object {
+    words(
+        "The kind of movement.",
+        &names_in_history(&wallet_api::KINDS),
     )
 }
 
@@ -269,7 +276,7 @@ impl TransactionsBody {
 
 /// The sums of the caller's transactions of one currency. A sum that reaches 2^63 - 1 stays there.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"total_transactions": 3, "total_topup": 1050000, "total_payment": 50000, "total_transfer": 0, "net_amount": 1000000, "total_received": 0, "total_withdrawal": 0, "currency": "IDR"}))]
+#[schema(example = json!({"total_transactions": 3, "total_topup": 1050000, "total_payment": 50000, "total_transfer": 0, "net_amount": 1000000, "total_received": 0, "total_withdrawal": 0, "total_held": 0, "total_released": 0, "total_refunded": 0, "currency": "IDR"}))]
 pub(crate) struct StatsBody {
     /// How many transactions there are.
     #[schema(minimum = 0)]
@@ -291,6 +298,15 @@ pub(crate) struct StatsBody {
     /// The sum of withdrawals.
     #[schema(minimum = 0)]
     total_withdrawal: i64,
+    /// The sum of what was reserved for merchants, whatever became of it.
+    #[schema(minimum = 0)]
+    total_held: i64,
+    /// The part of it that came back.
+    #[schema(minimum = 0)]
+    total_released: i64,
+    /// The sum of refunds.
+    #[schema(minimum = 0)]
+    total_refunded: i64,
     /// A code of ISO 4217.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
@@ -306,6 +322,9 @@ impl StatsBody {
             net_amount: figures.net(),
             total_received: figures.received,
             total_withdrawal: figures.withdrawal,
+            total_held: figures.held,
+            total_released: figures.released,
+            total_refunded: figures.refunded,
             currency: currency.code().to_owned(),
         }
     }

@@ -1,9 +1,11 @@
 //! The wallet service: HTTP over the ledger. It parses requests into orders, hands them to the [`Ledger`], and tells outcomes.
 //!
-//! Wallets, balances and every rule about money are in the `ledger` crate; `routes` are the door, `demo` has the demo data.
+//! Wallets, balances and every rule about money are in the `ledger` crate; `routes` are the door, `expiries` ends holds
+//! whose time is over, and `demo` has the demo data.
 
 mod config;
 mod demo;
+mod expiries;
 mod limits;
 mod money_config;
 mod routes;
@@ -93,6 +95,13 @@ async fn router(
         scaffold.metrics(),
     )?;
     scaffold.workers().spawn(|stop| auditor.run(stop));
+    let expiries = expiries::Expiries::new(
+        ledger.clone(),
+        store.clone(),
+        clock.clone(),
+        scaffold.metrics(),
+    )?;
+    scaffold.workers().spawn(|stop| expiries.run(stop));
     let mut has_demo_data = None;
     if config.demo_data {
         let (done, seeded) = tokio::sync::watch::channel(false);

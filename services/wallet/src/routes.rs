@@ -22,8 +22,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{Currencies, TopUp};
-use ledger::domain::{Account, Policy};
-use ledger::store::{LedgerStore, StoreError};
+use ledger::domain::Policy;
+use ledger::store::{Holding, LedgerStore, StoreError};
 use ledger::{Ledger, LedgerMetrics};
 use ledger_api::Kinds;
 
@@ -35,8 +35,8 @@ pub(crate) struct Wallets(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<dyn LedgerStore>,
-    pub(crate) accounts: Together<i64, Account>,
-    pub(crate) accounts_of: Together<i64, Vec<Account>>,
+    pub(crate) accounts: Together<i64, Holding>,
+    pub(crate) accounts_of: Together<i64, Vec<Holding>>,
     pub(crate) users: UserClient,
     pub(crate) verifier: Verifier,
     pub(crate) service_keys: ServiceKeys,
@@ -94,27 +94,27 @@ fn public() -> OpenApiRouter<Wallets> {
 const TOGETHER_MAX: usize = 512;
 
 /// Reads of accounts by their ids.
-pub(crate) fn accounts(store: Arc<dyn LedgerStore>) -> Together<i64, Account> {
+pub(crate) fn accounts(store: Arc<dyn LedgerStore>) -> Together<i64, Holding> {
     Together::new(TOGETHER_MAX, move |ids| {
         let store = store.clone();
         async move {
-            let found = store.accounts(&ids).await?.into_iter();
-            Ok::<_, StoreError>(found.map(|account| (account.id, account)).collect())
+            let found = store.holdings(&ids).await?.into_iter();
+            Ok::<_, StoreError>(found.map(|holding| (holding.account.id, holding)).collect())
         }
     })
 }
 
 /// Reads of a user's accounts, oldest first.
-pub(crate) fn accounts_of(store: Arc<dyn LedgerStore>) -> Together<i64, Vec<Account>> {
+pub(crate) fn accounts_of(store: Arc<dyn LedgerStore>) -> Together<i64, Vec<Holding>> {
     Together::new(TOGETHER_MAX, move |users| {
         let store = store.clone();
         async move {
-            let (mut accounts, _) = store.accounts_of(&users).await?;
-            accounts.sort_unstable_by_key(|account| account.id);
-            let mut of_users: HashMap<i64, Vec<Account>> = HashMap::new();
-            for account in accounts {
-                if let Some(user_id) = account.user_id {
-                    of_users.entry(user_id).or_default().push(account);
+            let mut holdings = store.holdings_of(&users).await?;
+            holdings.sort_unstable_by_key(|holding| holding.account.id);
+            let mut of_users: HashMap<i64, Vec<Holding>> = HashMap::new();
+            for holding in holdings {
+                if let Some(user_id) = holding.account.user_id {
+                    of_users.entry(user_id).or_default().push(holding);
                 }
             }
             Ok::<_, StoreError>(of_users)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroI64;
 use std::sync::Arc;
 
-use ledger_api::{Direction, Entry, Event, KindCode, Leg, Posting, Tier, WalletStatus};
+use ledger_api::{Direction, Entry, Event, KindCode, Leg, Posting, Role, Tier, WalletStatus};
 use money::Currency;
 
 use super::decide::Batch;
@@ -80,8 +80,9 @@ pub struct Remainder {
     pub seq: i64,
     /// The posting's kind.
     pub kind: KindCode,
-    /// The account that it took money from.
-    pub debit: i64,
+    /// The account that its money first came from: the one that it debited, or, where it drew itself, the one that the posting before
+    /// it debited.
+    pub origin: i64,
     /// The account that it brought money to, which is where a draw takes it from.
     pub credit: i64,
     /// The currency of both.
@@ -94,6 +95,19 @@ pub struct Remainder {
     pub last_draw: i64,
     /// From when on nothing may draw on it, in microseconds since 1970.
     pub expires_at: Option<i64>,
+}
+
+impl Remainder {
+    /// The wallet that it holds money of; `None` where it is no money that is held.
+    pub fn held_of(&self) -> Option<i64> {
+        held_of(self.origin, self.credit)
+    }
+}
+
+/// The wallet of which a posting from one account to another holds money.
+pub(crate) fn held_of(debit: i64, credit: i64) -> Option<i64> {
+    let is_held = credit < 0 && credit.checked_rem(10) == Role::Held.code().checked_neg();
+    (debit > 0 && is_held).then_some(debit)
 }
 
 /// A user, as the ledger knows them.

@@ -15,11 +15,13 @@ pub fn matches(order: &Order, rows: &[&LogRow]) -> bool {
     match (&order.operation, rows) {
         (Operation::Post(asked), rows) => {
             let is_group = asked.len() > 1;
-            asked.len() == rows.len()
-                && asked
-                    .iter()
-                    .zip(rows)
-                    .all(|(asked, row)| is_posting(asked, is_group, row))
+            let mut rows = rows.iter().peekable();
+            let all_match = asked.iter().all(|asked| {
+                let found = rows.next_if(|row| is_posting(asked, is_group, row));
+                // Of several, one that asks for all that is left is missing where nothing was.
+                found.is_some() || (is_group && asked.amount.is_none())
+            });
+            all_match && rows.next().is_none()
         }
         (Operation::OpenWallet { user_id, currency }, [row]) => matches!(
             &row.entry.event,
@@ -109,7 +111,7 @@ fn is_posting(asked: &NewPosting, is_group: bool, row: &LogRow) -> bool {
     kind == asked_kind
         && is_party(asked_debit, debit)
         && is_party(asked_credit, credit)
-        && amount == asked_amount
+        && asked_amount.is_none_or(|asked| *amount == asked)
         && by == asked_by
         && draws_on == asked_draws_on
         && group.is_some() == is_group

@@ -2,10 +2,10 @@
 //! kinds, and moves.
 
 use ledger_api::{
-    Actor, Direction, Draws, Event, Holder, Kind, Leg, NOTE_BYTES_MAX, NewPosting, POSTINGS_MAX,
-    Party, Posting, Refusal, WalletStatus, posting_key,
+    Actor, Direction, DrawnWhen, Draws, Event, Holder, Kind, Leg, NOTE_BYTES_MAX, NewPosting,
+    POSTINGS_MAX, Party, Posting, Refusal, WalletStatus, posting_key,
 };
-use money::Currency;
+use money::{Amount, Currency};
 use uuid::Uuid;
 
 use super::books::{Account, Head, Remainder};
@@ -28,7 +28,10 @@ impl Draft<'_> {
     pub(super) fn post_all(&mut self, key: Uuid, postings: &[NewPosting]) -> Result<(), Refusal> {
         match postings {
             [] => Err(Refusal::KindNotAllowed),
-            [only] => self.post(key, only, None),
+            [only] => match self.post(key, only, None)? {
+                Some(_) => Ok(()),
+                None => Err(Refusal::RemainderExceeded),
+            },
             several if several.len() > POSTINGS_MAX => Err(Refusal::KindNotAllowed),
             several => {
                 let group = Some(self.batch.head.seq.saturating_add(1));
@@ -39,10 +42,7 @@ impl Draft<'_> {
                     accounts: Vec::new(),
                     remainders: Vec::new(),
                 });
-                let mut keyed = several.iter().enumerate();
-                let posted = keyed.try_for_each(|(index, posting)| {
-                    self.post(posting_key(key, index), posting, group)
-                });
+                let posted = self.post_several(key, several, group);
                 let changed = self.changed.take();
                 if posted.is_err()
                     && let Some(changed) = changed
@@ -52,6 +52,24 @@ impl Draft<'_> {
                 posted
             }
         }
+    }
+
+    /// One posting after the other. Those that become entries have consecutive keys.
+    fn post_several(
+        &mut self,
+        key: Uuid,
+        postings: &[NewPosting],
+        group: Option<i64>,
+    ) -> Result<(), Refusal> {
+        let mut entries = 0_usize;
+        for posting in postings {
+            let posted = self.post(posting_key(key, entries), posting, group)?;
+            entries = entries.saturating_add(usize::from(posted.is_some()));
+        }
+        if entries == 0 {
+            return Err(Refusal::RemainderExceeded);
+        }
+        Ok(())
     }
 
     fn take_back(&mut self, changed: Changed) {
@@ -74,10 +92,17 @@ impl Draft<'_> {
     }
 
     /// Moves money from one account to another, or changes nothing: find both accounts, check owner, status, remainder and limits,
-    /// move.
-    fn post(&mut self, key: Uuid, asked: &NewPosting, group: Option<i64>) -> Result<(), Refusal> {
+    /// move. The number of the entry; `None` where all that is left was asked for, and nothing is.
+    fn post(
+        &mut self,
+        key: Uuid,
+        asked: &NewPosting,
+        group: Option<i64>,
+    ) -> Result<Option<i64>, Refusal> {
         let kind = self.allowed(asked)?;
-        self.policy.check_movement(kind, asked.amount)?;
+        if let Some(amount) = asked.amount {
+            self.policy.check_movement(kind, amount)?;
+        }
         let drawn = match (&kind.draws, asked.draws_on) {
             (Some(draws), Some(seq)) => Some(self.drawn(draws, seq)?),
             (None, None) => None,
@@ -92,11 +117,15 @@ impl Draft<'_> {
         if debit.currency != currency || credit.currency != currency {
             return Err(Refusal::CurrencyMismatch);
         }
+        let Some(asked_amount) = amount(asked, drawn.as_ref())? else {
+            return Ok(None);
+        };
+        let amount = asked_amount.units();
+        let origin = drawn.as_ref().map_or(debit.id, |drawn| drawn.origin);
         let drawn = match (kind.draws, drawn) {
-            (Some(draws), Some(drawn)) => Some(self.draw(draws, drawn, asked, &debit, &credit)?),
+            (Some(draws), Some(drawn)) => Some(self.draw(draws, drawn, amount, &debit, &credit)?),
             _ => None,
         };
-        let amount = asked.amount.units();
         let debited = (debit.balance.checked_sub(amount)).ok_or(Refusal::LedgerLimit)?;
         let credited = (credit.balance.checked_add(amount)).ok_or(Refusal::LedgerLimit)?;
         if debit.user_id.is_some() && !is_wallet_balance(debited) {
@@ -131,7 +160,7 @@ impl Draft<'_> {
             kind: kind.code,
             debit: debit_leg,
             credit: credit_leg,
-            amount: asked.amount,
+            amount: asked_amount,
             currency,
             number,
             by: asked.by,
@@ -151,7 +180,7 @@ impl Draft<'_> {
             self.set_remainder(Remainder {
                 seq,
                 kind: kind.code,
-                debit: debit_leg.account,
+                origin,
                 credit: credit_leg.account,
                 currency,
                 amount,
@@ -160,7 +189,7 @@ impl Draft<'_> {
                 expires_at,
             });
         }
-        Ok(())
+        Ok(Some(seq))
     }
 
     /// What the wallet on one side has used of its limits after this posting; `None` where none counts it, or it is no wallet.
@@ -230,7 +259,10 @@ impl Draft<'_> {
     ) -> Result<Account, Refusal> {
         let takes_part = |account: &Account| match account.status {
             WalletStatus::Active => true,
-            WalletStatus::Frozen => side == Side::Credit && kind.credits_frozen,
+            WalletStatus::Frozen => match side {
+                Side::Debit => kind.debits_frozen,
+                Side::Credit => kind.credits_frozen,
+            },
             WalletStatus::Closed => false,
         };
         match party {
@@ -286,19 +318,22 @@ impl Draft<'_> {
         &self,
         draws: Draws,
         drawn: Remainder,
-        asked: &NewPosting,
+        amount: i64,
         debit: &Account,
         credit: &Account,
     ) -> Result<Remainder, Refusal> {
-        let is_its_money = drawn.credit == debit.id && (!draws.returns || drawn.debit == credit.id);
+        let is_its_money =
+            drawn.credit == debit.id && (!draws.returns || drawn.origin == credit.id);
         if !is_its_money {
             return Err(Refusal::KindNotAllowed);
         }
-        let is_expired = |at: i64| self.batch.head.at >= at;
-        if !draws.after_expiry && drawn.expires_at.is_some_and(is_expired) {
-            return Err(Refusal::RemainderExpired);
+        if !draws.when.allows(self.batch.head.at, drawn.expires_at) {
+            return Err(match draws.when {
+                DrawnWhen::AfterExpiry => Refusal::RemainderNotExpired,
+                DrawnWhen::BeforeExpiry | DrawnWhen::Always => Refusal::RemainderExpired,
+            });
         }
-        let used = drawn.used.checked_add(asked.amount.units());
+        let used = drawn.used.checked_add(amount);
         let used = used.filter(|used| *used <= drawn.amount);
         Ok(Remainder {
             used: used.ok_or(Refusal::RemainderExceeded)?,
@@ -312,6 +347,15 @@ impl Draft<'_> {
 enum Side {
     Debit,
     Credit,
+}
+
+/// The amount that is asked for; `None` where that is all that is left, and nothing is.
+fn amount(asked: &NewPosting, drawn: Option<&Remainder>) -> Result<Option<Amount>, Refusal> {
+    match (asked.amount, drawn) {
+        (Some(amount), _) => Ok(Some(amount)),
+        (None, Some(drawn)) => Ok(Amount::new(drawn.amount.saturating_sub(drawn.used)).ok()),
+        (None, None) => Err(Refusal::KindNotAllowed),
+    }
 }
 
 fn leg(account: &Account) -> Leg {

@@ -8,10 +8,10 @@ use store::{Lent, PostgresPool, Session};
 use uuid::Uuid;
 
 use super::rows::{
-    AccountRow, HeadAndAccountRow, LogRecord, RemainderRow, currency_code, event_columns,
-    stored_actor, tier_of, usage_of, usage_text,
+    AccountRow, HeadAndAccountRow, HoldingRow, LogRecord, RemainderRow, currency_code,
+    event_columns, stored_actor, tier_of, usage_of, usage_text,
 };
-use super::sql::{head_and_accounts, remainders};
+use super::sql::{head_and_accounts, holdings, remainders};
 use super::{Committed, Staged, StoreError};
 use crate::domain::{Account, Batch, Remainder, chain};
 
@@ -180,6 +180,7 @@ fn bind_changes<'q>(query: Query<'q>, batch: &'q Batch) -> Query<'q> {
         .bind(of_remainders(batch, |r| r.used))
         .bind(of_remainders(batch, |r| r.last_draw))
         .bind(of_remainders(batch, |r| r.expires_at))
+        .bind(of_remainders(batch, Remainder::held_of))
 }
 
 /// `unnest` fills a shorter array up with nulls: a column that is null in every row travels as an empty one.
@@ -285,6 +286,26 @@ pub(super) async fn remainders_of(
 ) -> sqlx::Result<Vec<RemainderRow>> {
     sqlx::query_as(remainders!("p.seq = any($1)"))
         .bind(seqs)
+        .fetch_all(connection)
+        .await
+}
+
+pub(super) async fn holdings(
+    connection: &mut Lent<Postgres>,
+    ids: &[i64],
+) -> sqlx::Result<Vec<HoldingRow>> {
+    sqlx::query_as(holdings!("a.id = any($1)"))
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+}
+
+pub(super) async fn holdings_of(
+    connection: &mut Lent<Postgres>,
+    users: &[i64],
+) -> sqlx::Result<Vec<HoldingRow>> {
+    sqlx::query_as(holdings!("a.user_id = any($1)"))
+        .bind(users)
         .fetch_all(connection)
         .await
 }

@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use money::{Amount, Currency};
 use uuid::Uuid;
 
-use super::{BatchRow, StoreError};
+use super::{BatchRow, Holding, StoreError};
 use crate::domain::chain::{
     self, LIMITS_CHANGED, OPENED, STATUS_CHANGED, TIER_CHANGED, USER_CLOSED,
 };
@@ -44,6 +44,25 @@ impl TryFrom<AccountRow> for Account {
             balance: row.balance,
             tier: tier(row.tier)?,
             usage: usage(row.usage.as_deref())?,
+        })
+    }
+}
+
+/// A row of `accounts`, and what is held beside it.
+#[derive(sqlx::FromRow)]
+pub(super) struct HoldingRow {
+    #[sqlx(flatten)]
+    account: AccountRow,
+    held: i64,
+}
+
+impl TryFrom<HoldingRow> for Holding {
+    type Error = StoreError;
+
+    fn try_from(row: HoldingRow) -> Result<Holding, StoreError> {
+        Ok(Holding {
+            account: row.account.try_into()?,
+            held: row.held,
         })
     }
 }
@@ -138,8 +157,8 @@ impl TryFrom<StoredBatch> for BatchRow {
 pub(super) struct RemainderRow {
     seq: i64,
     kind: i16,
-    pub(super) debit_account: i64,
-    pub(super) credit_account: i64,
+    pub(super) origin: i64,
+    credit_account: i64,
     amount: i64,
     used: i64,
     last_draw: i64,
@@ -149,11 +168,11 @@ pub(super) struct RemainderRow {
 impl RemainderRow {
     /// Both accounts are of one currency: that of the wallet among them, or one that a system account says.
     pub(super) fn remainder(self, owners: &Owners) -> Result<Remainder, StoreError> {
-        let (_, currency) = owner(self.debit_account, owners)?;
+        let (_, currency) = owner(self.origin, owners)?;
         Ok(Remainder {
             seq: self.seq,
             kind: KindCode(self.kind),
-            debit: self.debit_account,
+            origin: self.origin,
             credit: self.credit_account,
             currency,
             amount: self.amount,

@@ -8,7 +8,9 @@ use store::{Database, in_transaction, on_read, sqlx};
 use uuid::Uuid;
 
 use super::rows::{self, HeadRow, LogRecord, Owners, RemainderRow, StoredBatch};
-use super::{BatchRow, Committed, LedgerStore, Staged, StoreError, postgres, sqlite, sums};
+use super::{
+    BatchRow, Committed, Drawn, Holding, LedgerStore, Staged, StoreError, postgres, sqlite, sums,
+};
 use crate::domain::merkle::Hash;
 use crate::domain::{Account, Batch, Head, LogRow, Remainder, chain};
 
@@ -27,18 +29,36 @@ macro_rules! head_and_accounts {
 }
 pub(super) use head_and_accounts;
 
-/// Postings with how much of them was drawn. The condition chooses the postings.
+/// Postings with where their money first came from, and how much of them was drawn. The condition chooses the postings.
 macro_rules! remainders {
     ($condition:literal) => {
         concat!(
-            "select p.seq, p.kind, p.debit_account, p.credit_account, p.amount, coalesce(r.used, 0) as used,
-                    coalesce(r.last_draw, 0) as last_draw, p.expires_at
-             from postings p left join remainders r on r.seq = p.seq where ",
+            "select p.seq, p.kind, coalesce(o.debit_account, p.debit_account) as origin, p.credit_account, p.amount,
+                    coalesce(r.used, 0) as used, coalesce(r.last_draw, 0) as last_draw, p.expires_at
+             from postings p left join remainders r on r.seq = p.seq left join postings o on o.seq = p.draws_on where ",
             $condition
         )
     };
 }
 pub(super) use remainders;
+
+/// Accounts with what is held beside them: one statement sees one state. The condition chooses the accounts.
+macro_rules! holdings {
+    ($condition:literal) => {
+        concat!(
+            "select a.id, a.user_id, a.balance, a.currency, a.status, a.tier, a.usage,
+                    (select cast(coalesce(sum(r.amount - r.used), 0) as bigint) from remainders r
+                     where r.held_of = a.id and r.used < r.amount) as held
+             from accounts a where ",
+            $condition
+        )
+    };
+}
+pub(super) use holdings;
+
+/// Postings that have expired and are not drawn in full: by an index that has no others.
+const EXPIRED: &str =
+    remainders!("r.expires_at <= $1 and r.used < r.amount order by r.expires_at limit $2");
 
 /// So many accounts are summed up at once: a millisecond or two.
 const SUMMED_AT_ONCE: i64 = 2_000;
@@ -105,6 +125,13 @@ impl SqlStore {
         records
             .into_iter()
             .map(|record| record.log_row(&self.owners))
+            .collect()
+    }
+
+    async fn read_remainders(&self, rows: Vec<RemainderRow>) -> Result<Vec<Remainder>, StoreError> {
+        self.learn_owners(rows.iter().map(|row| row.origin)).await?;
+        rows.into_iter()
+            .map(|row| row.remainder(&self.owners))
             .collect()
     }
 
@@ -268,17 +295,14 @@ impl LedgerStore for SqlStore {
             postgres pool => postgres::remainders_of(pool, seqs).await,
             sqlite pool => sqlite::remainders_of(pool, seqs).await
         )?;
-        self.learn_owners(rows.iter().map(|row| row.debit_account))
-            .await?;
-        rows.into_iter()
-            .map(|row| row.remainder(&self.owners))
-            .collect()
+        self.read_remainders(rows).await
     }
 
-    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<Drawn>, StoreError> {
         let rows = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select seq, used, last_draw from remainders where seq > $1 order by seq limit $2",
+                "select r.seq, r.used, r.last_draw, r.held_of, p.debit_account, p.credit_account
+                 from remainders r join postings p on p.seq = r.seq where r.seq > $1 order by r.seq limit $2",
             )
             .bind(after)
             .bind(limit)
@@ -286,6 +310,31 @@ impl LedgerStore for SqlStore {
             .await
         })?;
         Ok(rows)
+    }
+
+    async fn expired(&self, at: i64, limit: i64) -> Result<Vec<Remainder>, StoreError> {
+        let rows: Vec<RemainderRow> = on_read!(&self.database, pool => {
+            sqlx::query_as(EXPIRED).bind(at).bind(limit).fetch_all(pool).await
+        })?;
+        self.read_remainders(rows).await
+    }
+
+    async fn holdings(&self, ids: &[i64]) -> Result<Vec<Holding>, StoreError> {
+        let rows = on_read!(
+            &self.database,
+            postgres pool => postgres::holdings(pool, ids).await,
+            sqlite pool => sqlite::holdings(pool, ids).await
+        )?;
+        rows.into_iter().map(Holding::try_from).collect()
+    }
+
+    async fn holdings_of(&self, users: &[i64]) -> Result<Vec<Holding>, StoreError> {
+        let rows = on_read!(
+            &self.database,
+            postgres pool => postgres::holdings_of(pool, users).await,
+            sqlite pool => sqlite::holdings_of(pool, users).await
+        )?;
+        rows.into_iter().map(Holding::try_from).collect()
     }
 
     async fn erased_notes(&self) -> Result<i64, StoreError> {

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::rows::{
-    AccountRow, HeadAndAccountRow, LogRecord, RemainderRow, currency_code, event_columns,
-    stored_actor, tier_of, usage_of, usage_text,
+    AccountRow, HeadAndAccountRow, HoldingRow, LogRecord, RemainderRow, currency_code,
+    event_columns, stored_actor, tier_of, usage_of, usage_text,
 };
-use super::sql::{head_and_accounts, remainders};
+use super::sql::{head_and_accounts, holdings, remainders};
 use crate::domain::{Account, Batch, LogRow, Remainder, chain};
 
 const MOVE_HEAD: &str = "
@@ -33,8 +33,8 @@ const HAPPEN: &str = "
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, unhex(value ->> 8), value ->> 9
     from json_each($1)";
 const DRAW: &str = "
-    insert into remainders (seq, amount, used, last_draw, expires_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from json_each($1) where true
+    insert into remainders (seq, amount, used, last_draw, expires_at, held_of)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each($1) where true
     on conflict (seq) do update set used = excluded.used, last_draw = excluded.last_draw";
 const CLOSE: &str = "
     insert into closed_users (user_id) select value from json_each($1) where true on conflict do nothing";
@@ -170,6 +170,7 @@ fn remainder(remainder: &Remainder) -> Value {
         remainder.used,
         remainder.last_draw,
         remainder.expires_at,
+        remainder.held_of(),
     ])
 }
 
@@ -221,6 +222,20 @@ pub(super) async fn remainders_of(
 ) -> sqlx::Result<Vec<RemainderRow>> {
     sqlx::query_as(remainders!("p.seq in (select value from json_each($1))"))
         .bind(json!(seqs).to_string())
+        .fetch_all(pool)
+        .await
+}
+
+pub(super) async fn holdings(pool: &SqlitePool, ids: &[i64]) -> sqlx::Result<Vec<HoldingRow>> {
+    sqlx::query_as(holdings!("a.id in (select value from json_each($1))"))
+        .bind(json!(ids).to_string())
+        .fetch_all(pool)
+        .await
+}
+
+pub(super) async fn holdings_of(pool: &SqlitePool, users: &[i64]) -> sqlx::Result<Vec<HoldingRow>> {
+    sqlx::query_as(holdings!("a.user_id in (select value from json_each($1))"))
+        .bind(json!(users).to_string())
         .fetch_all(pool)
         .await
 }

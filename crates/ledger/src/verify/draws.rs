@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use ledger_api::{Kinds, Posting};
 
 use super::rules::{DRAWS, Findings};
-use crate::domain::{Head, LogRow, Remainder};
-use crate::store::{LedgerStore, StoreError};
+use crate::domain::{Head, LogRow, Remainder, held_of};
+use crate::store::{Drawn, LedgerStore, StoreError};
 
 /// Drawn postings that a walk from the middle keeps in mind; past that it forgets them.
 const DRAWN_MAX: usize = 100_000;
@@ -92,8 +92,8 @@ impl DrawAudit {
         kind.and_then(|kind| kind.draws).is_some_and(|draws| {
             draws.on.contains(&drawn.kind)
                 && drawn.credit == posting.debit.account
-                && (!draws.returns || drawn.debit == posting.credit.account)
-                && (draws.after_expiry || drawn.expires_at.is_none_or(|end| at < end))
+                && (!draws.returns || drawn.origin == posting.credit.account)
+                && draws.when.allows(at, drawn.expires_at)
         })
     }
 
@@ -110,11 +110,25 @@ impl DrawAudit {
         let (mut after, mut seen) = (0, 0_usize);
         loop {
             let rows = store.drawn(after, PAGE).await?;
-            let Some((last, _, _)) = rows.last().copied() else {
+            let Some(last) = rows.last() else {
                 break;
             };
-            after = last;
-            for (seq, used, last_draw) in rows {
+            after = last.seq;
+            for row in rows {
+                if row.held_of != held_of(row.debit_account, row.credit_account) {
+                    findings.fail(DRAWS, || {
+                        format!(
+                            "entry {} is said to hold money of {:?}, which it does not",
+                            row.seq, row.held_of
+                        )
+                    });
+                }
+                let Drawn {
+                    seq,
+                    used,
+                    last_draw,
+                    ..
+                } = row;
                 let expected = self.used.get(&seq).copied();
                 seen = seen.saturating_add(usize::from(expected.is_some()));
                 let is_newer = seq > head.seq || last_draw > head.seq;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ledger::domain::{Account, Batch, Head, LogRow, Remainder};
-use ledger::store::{BatchRow, Committed, LedgerStore, SqlStore, Staged, StoreError};
+use ledger::store::{
+    BatchRow, Committed, Drawn, Holding, LedgerStore, SqlStore, Staged, StoreError,
+};
 use ledger_api::{Limit, Uuid};
 use money::Currency;
 use store::sqlx;
@@ -157,7 +159,19 @@ impl LedgerStore for Faulty {
         self.inner.remainders(seqs).await
     }
 
-    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    async fn expired(&self, at: i64, limit: i64) -> Result<Vec<Remainder>, StoreError> {
+        self.inner.expired(at, limit).await
+    }
+
+    async fn holdings(&self, ids: &[i64]) -> Result<Vec<Holding>, StoreError> {
+        self.inner.holdings(ids).await
+    }
+
+    async fn holdings_of(&self, users: &[i64]) -> Result<Vec<Holding>, StoreError> {
+        self.inner.holdings_of(users).await
+    }
+
+    async fn drawn(&self, after: i64, limit: i64) -> Result<Vec<Drawn>, StoreError> {
         self.inner.drawn(after, limit).await
     }
 

@@ -1,7 +1,8 @@
 //! A table of kinds for tests, with one of each sort, and orders of them.
 
 use ledger_api::{
-    Actor, Counts, Draws, Holder, Kind, Kinds, NewPosting, Operation, Party, Role, Service,
+    Actor, Counts, DrawnWhen, Draws, Holder, Kind, Kinds, NewPosting, Operation, Party, Role,
+    Service,
 };
 
 use super::idr;
@@ -23,7 +24,7 @@ pub const CAPTURE: Kind = Kind {
     draws: Some(Draws {
         on: &[HOLD.code],
         returns: false,
-        after_expiry: false,
+        when: DrawnWhen::BeforeExpiry,
     }),
     ..Kind::new(
         6,
@@ -38,7 +39,7 @@ pub const RELEASE: Kind = Kind {
     draws: Some(Draws {
         on: &[HOLD.code],
         returns: true,
-        after_expiry: true,
+        when: DrawnWhen::Always,
     }),
     ..Kind::new(7, "release", Holder::System(Role::Held), Holder::Wallet)
 };
@@ -46,11 +47,34 @@ pub const REFUND: Kind = Kind {
     counts: Counts::Neither,
     credits_frozen: true,
     draws: Some(Draws {
-        on: &[PAYMENT.code],
+        on: &[PAYMENT.code, CAPTURE.code],
         returns: true,
-        after_expiry: true,
+        when: DrawnWhen::Always,
     }),
     ..Kind::new(8, "refund", Holder::System(Role::Out), Holder::Wallet)
+};
+/// Gives what is left of a hold back once it has expired.
+pub const EXPIRY: Kind = Kind {
+    counts: Counts::Neither,
+    credits_frozen: true,
+    draws: Some(Draws {
+        on: &[HOLD.code],
+        returns: true,
+        when: DrawnWhen::AfterExpiry,
+    }),
+    ..Kind::new(12, "expiry", Holder::System(Role::Held), Holder::Wallet)
+};
+/// Takes a transfer back, also from a wallet that is frozen.
+pub const REVERSAL: Kind = Kind {
+    counts: Counts::Neither,
+    debits_frozen: true,
+    credits_frozen: true,
+    draws: Some(Draws {
+        on: &[TRANSFER.code],
+        returns: true,
+        when: DrawnWhen::Always,
+    }),
+    ..Kind::new(13, "reversal", Holder::Wallet, Holder::Wallet)
 };
 pub const FEE: Kind = Kind::new(9, "fee", Holder::Wallet, Holder::System(Role::Fees));
 pub const SOLD: Kind = Kind::new(10, "sold", Holder::Wallet, Holder::System(Role::Exchange));
@@ -58,6 +82,7 @@ pub const BOUGHT: Kind = Kind::new(11, "bought", Holder::System(Role::Exchange),
 
 pub static KINDS: Kinds = Kinds::new(&[
     TOPUP, PAYMENT, TRANSFER, WITHDRAWAL, HOLD, CAPTURE, RELEASE, REFUND, FEE, SOLD, BOUGHT,
+    EXPIRY, REVERSAL,
 ]);
 
 /// A posting of this kind between these parties.
@@ -66,7 +91,7 @@ pub fn posting(kind: Kind, debit: Party, credit: Party, amount: i64, by: Actor) 
         kind: kind.code,
         debit,
         credit,
-        amount: idr(amount),
+        amount: Some(idr(amount)),
         by,
         draws_on: None,
         expires_in: None,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use ledger::domain::system_account;
 use ledger_api::{
-    Actor, Counts, Direction, Exceeded, Holder, Kind, Limit, LimitName, Measure, NewPosting,
-    Operation, POSTINGS_MAX, Party, Refusal, Tier, WalletStatus, Window,
+    Actor, Counts, Direction, DrawnWhen, Exceeded, Holder, Kind, Limit, LimitName, Measure,
+    NewPosting, Operation, POSTINGS_MAX, Party, Refusal, Tier, WalletStatus, Window,
 };
 use money::Currency;
 
@@ -37,7 +37,7 @@ struct Counted {
 #[derive(Clone, Debug)]
 struct Posted {
     kind: Kind,
-    debit: i64,
+    origin: i64,
     credit: i64,
     currency: Currency,
     amount: i128,
@@ -92,10 +92,15 @@ impl Naive {
         asked.draws_on = Some(*seq);
         asked.by = SERVICE;
         // A little more than there is, now and then.
-        let units = i128::from(asked.amount.units()) % (posted.amount + 3) + 1;
-        asked.amount = idr(i64::try_from(units.min(WALLET_MAX)).unwrap());
-        if let (true, Party::Wallet(_)) = (draws.returns, asked.credit) {
-            asked.credit = Party::Wallet(posted.debit);
+        asked.amount = asked.amount.map(|amount| {
+            let units = i128::from(amount.units()) % (posted.amount + 3) + 1;
+            idr(i64::try_from(units.min(WALLET_MAX)).unwrap())
+        });
+        if let (true, Party::Wallet(_) | Party::WalletOf(_)) = (draws.returns, asked.credit) {
+            asked.credit = Party::Wallet(posted.origin);
+        }
+        if let Party::Wallet(_) = asked.debit {
+            asked.debit = Party::Wallet(posted.credit);
         }
     }
 
@@ -112,13 +117,20 @@ impl Naive {
                     return Err(Refusal::KindNotAllowed);
                 }
                 let before = self.clone();
+                let mut entries = 0;
                 for posting in postings {
-                    if let Err(reason) = self.post(posting, committed, now) {
-                        *self = before;
-                        return Err(reason);
+                    match self.post(posting, committed, now) {
+                        Ok(is_entry) => entries += usize::from(is_entry),
+                        Err(reason) => {
+                            *self = before;
+                            return Err(reason);
+                        }
                     }
                 }
-                return Ok(postings.len());
+                if entries == 0 {
+                    return Err(Refusal::RemainderExceeded);
+                }
+                return Ok(entries);
             }
             Operation::OpenWallet { user_id, currency } => {
                 if self.closed.contains(user_id) {
@@ -175,7 +187,8 @@ impl Naive {
         found.map(|(id, _)| *id)
     }
 
-    fn post(&mut self, asked: &NewPosting, committed: i64, now: i64) -> Result<(), Refusal> {
+    /// `false` where all that is left is asked for, and nothing is.
+    fn post(&mut self, asked: &NewPosting, committed: i64, now: i64) -> Result<bool, Refusal> {
         let kind = KINDS.get(asked.kind).ok_or(Refusal::KindNotAllowed)?;
         let fits = |holder: Holder, party: Party| match party {
             Party::System(role) => holder == Holder::System(role),
@@ -206,13 +219,23 @@ impl Naive {
                 return Err(Refusal::CurrencyMismatch);
             }
         }
-        let amount = i128::from(asked.amount.units());
+        let amount = match (asked.amount, &drawn) {
+            (Some(amount), _) => i128::from(amount.units()),
+            (None, Some(drawn)) if drawn.used == drawn.amount => return Ok(false),
+            (None, Some(drawn)) => drawn.amount - drawn.used,
+            (None, None) => return Err(Refusal::KindNotAllowed),
+        };
         if let (Some(drawn), Some(draws)) = (&drawn, kind.draws) {
-            if debit != drawn.credit || (draws.returns && credit != drawn.debit) {
+            if debit != drawn.credit || (draws.returns && credit != drawn.origin) {
                 return Err(Refusal::KindNotAllowed);
             }
-            if !draws.after_expiry && drawn.expires_at.is_some_and(|end| now >= end) {
-                return Err(Refusal::RemainderExpired);
+            let has_expired = drawn.expires_at.is_some_and(|end| now >= end);
+            match draws.when {
+                DrawnWhen::BeforeExpiry if has_expired => return Err(Refusal::RemainderExpired),
+                DrawnWhen::AfterExpiry if !has_expired => {
+                    return Err(Refusal::RemainderNotExpired);
+                }
+                _ => {}
             }
             if drawn.used + amount > drawn.amount {
                 return Err(Refusal::RemainderExceeded);
@@ -247,7 +270,7 @@ impl Naive {
         self.seq += 1;
         let posted = Posted {
             kind: *kind,
-            debit,
+            origin: drawn.map_or(debit, |drawn| drawn.origin),
             credit,
             currency,
             amount,
@@ -255,7 +278,7 @@ impl Naive {
             expires_at: asked.expires_in.map(|s| now + i64::from(s) * SECOND),
         };
         self.posted.insert(self.seq, posted);
-        Ok(())
+        Ok(true)
     }
 
     /// What a movement counts for on one side: which limit of the wallet, when, and how much. Every sum is made anew.
@@ -379,6 +402,7 @@ impl Naive {
         let takes_part = |wallet: &Wallet| {
             wallet.status == WalletStatus::Active
                 || (wallet.status == WalletStatus::Frozen && is_credit && kind.credits_frozen)
+                || (wallet.status == WalletStatus::Frozen && !is_credit && kind.debits_frozen)
         };
         match party {
             Party::System(role) => Ok(system_account(currency, role)),

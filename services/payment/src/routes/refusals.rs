@@ -3,6 +3,8 @@
 use api_error::ApiError;
 use ledger_api::Refusal;
 
+use crate::holds::HoldState;
+
 /// The error for a client whose payment was refused.
 pub(super) fn payment_refused(reason: Refusal) -> ApiError {
     refused(reason, "Invalid wallet", "wallet_id")
@@ -34,7 +36,10 @@ pub(super) fn transfer_refused(reason: Refusal) -> ApiError {
         | Refusal::LimitsNotValid
         | Refusal::NothingToDraw
         | Refusal::RemainderExceeded
-        | Refusal::RemainderExpired => refused(reason, "Invalid source wallet", "from_wallet_id"),
+        | Refusal::RemainderExpired
+        | Refusal::RemainderNotExpired => {
+            refused(reason, "Invalid source wallet", "from_wallet_id")
+        }
     }
 }
 
@@ -76,9 +81,47 @@ fn refused(reason: Refusal, wallet_sentence: &'static str, wallet_field: &'stati
         | Refusal::LimitsNotValid
         | Refusal::NothingToDraw
         | Refusal::RemainderExceeded
-        | Refusal::RemainderExpired => {
+        | Refusal::RemainderExpired
+        | Refusal::RemainderNotExpired => {
             tracing::error!(?reason, "the ledger refused for a reason that cannot be");
             ApiError::internal()
         }
     }
+}
+
+/// The error for a client whose capture, void, refund or cancellation was refused, but for an amount that is more than what is left.
+pub(super) fn hold_refused(reason: Refusal) -> ApiError {
+    match reason {
+        Refusal::RemainderExpired => hold_finished(HoldState::Expired),
+        Refusal::DestinationNotActive | Refusal::DestinationNotFound | Refusal::UserClosed => {
+            ApiError::conflict("Wallet is closed", "wallet_closed")
+                .message("The wallet that the money would go back to is closed")
+        }
+        reason => refused(reason, "Invalid wallet", "wallet_id"),
+    }
+}
+
+/// The error for a client whose hold is finished.
+pub(super) fn hold_finished(state: HoldState) -> ApiError {
+    match state {
+        HoldState::Captured => ApiError::conflict("Hold already captured", "hold_captured"),
+        HoldState::Voided => ApiError::conflict("Hold already voided", "hold_voided"),
+        HoldState::Expired => ApiError::conflict("Hold has expired", "hold_expired"),
+        HoldState::Authorized | HoldState::PartiallyCaptured => {
+            tracing::error!(?state, "a hold was said to be finished that is open");
+            ApiError::internal()
+        }
+    }
+}
+
+/// The error for a client whose payment was given back already.
+pub(super) fn all_refunded() -> ApiError {
+    ApiError::conflict("Payment already refunded", "payment_already_refunded")
+        .message("All of the payment was given back")
+}
+
+/// The error for a client who paid, where only an administrator gives money back.
+pub(super) fn payer_may_not_refund() -> ApiError {
+    ApiError::forbidden("Unauthorized", "payer_may_not_refund")
+        .message("Here the merchant gives money back, by way of an administrator")
 }

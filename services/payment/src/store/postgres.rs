@@ -1,4 +1,4 @@
-//! Adding rows on PostgreSQL: one statement, one round trip.
+//! Adding payments on PostgreSQL where nothing else was added: one statement, one round trip.
 
 use feed_follower::Position;
 use store::PostgresPool;
@@ -12,8 +12,8 @@ const APPEND: &str = "
     with moved as (
         update feed_position set seq = $2, ledger = $10, mark = $11 where id = 0 and seq = $1 returning 1
     ), added as (
-        insert into payments (id, user_id, wallet_id, merchant, amount, currency, created_at)
-        select v.* from moved, unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::int8[], $8::text[], $9::int8[]) v
+        insert into payments (id, user_id, wallet_id, merchant, amount, currency, created_at, seq)
+        select v.* from moved, unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::int8[], $8::text[], $9::int8[], $12::int8[]) v
     )
     select count(*), set_config('synchronous_commit', 'off', true) from moved";
 
@@ -38,6 +38,7 @@ pub(super) async fn append(
         .bind(numbers(|payment| payment.created_at.micros()))
         .bind(to.ledger)
         .bind(&to.mark)
+        .bind(numbers(|payment| payment.seq))
         .fetch_one(&mut *session)
         .await?;
     session.commit().await?;

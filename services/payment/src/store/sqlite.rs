@@ -1,4 +1,4 @@
-//! Adding rows on SQLite: many rows a statement, because a statement for each costs several times as much.
+//! Adding payments on SQLite where nothing else was added: many rows a statement, because a statement for each costs several times as much.
 
 use feed_follower::Position;
 use store::SqlitePools;
@@ -32,7 +32,7 @@ pub(super) async fn append(
         }
         for payments in payments.chunks(ROWS_MAX) {
             let mut insert = QueryBuilder::new(
-                "insert into payments (id, user_id, wallet_id, merchant, amount, currency, created_at) ",
+                "insert into payments (id, user_id, wallet_id, merchant, amount, currency, created_at, seq) ",
             );
             insert.push_values(payments, |mut row, payment| {
                 row.push_bind(payment.id)
@@ -41,7 +41,8 @@ pub(super) async fn append(
                     .push_bind(&payment.merchant)
                     .push_bind(payment.amount)
                     .push_bind(payment.currency.code())
-                    .push_bind(payment.created_at.micros());
+                    .push_bind(payment.created_at.micros())
+                    .push_bind(payment.seq);
             });
             let insert = insert.build().persistent(payments.len() == ROWS_MAX);
             insert.execute(&mut *tx).await?;

@@ -5,10 +5,12 @@
 )]
 
 mod faults;
+mod holds;
 mod input;
 mod pay;
 mod reads;
 mod rebuild;
+mod refunds;
 mod support;
 mod tokens;
 mod transfer;

@@ -17,6 +17,7 @@ async fn a_payment_is_made_and_described() {
             "payment": {
                 "id": 1, "user_id": ani.user_id, "wallet_id": ani.wallet_id, "merchant": "Tokopedia",
                 "amount": 40_000, "currency": "IDR", "status": "completed", "payment_method": "wallet",
+                "refunded": 0, "refundable": 40_000,
                 "created_at": world.bank.clock.now().rfc3339(),
             }
         });

@@ -27,7 +27,7 @@ impl World {
     pub(crate) async fn start(database: TestDatabase) -> World {
         let bank = Bank::start(&database).await;
         payment::migrate(&database.config("payment")).await.unwrap();
-        let (server, api) = instance(&bank, &database).await;
+        let (server, api) = instance(&bank, &database, true).await;
         World {
             bank,
             api,
@@ -43,7 +43,17 @@ impl World {
 
     /// One more process on the same database.
     pub(crate) async fn another(&self) -> (TestServer, TestClient) {
-        instance(&self.bank, &self.database).await
+        self.another_with(true).await
+    }
+
+    /// The same, where payers may give money back to themselves, or not.
+    pub(crate) async fn another_with(&self, payer_refunds: bool) -> (TestServer, TestClient) {
+        instance(&self.bank, &self.database, payer_refunds).await
+    }
+
+    /// An administrator.
+    pub(crate) fn admin(&self) -> TestClient {
+        self.api.with_token(self.bank.admin_token())
     }
 
     /// A client without a token.
@@ -63,12 +73,17 @@ impl World {
     }
 }
 
-async fn instance(bank: &Bank, database: &TestDatabase) -> (TestServer, TestClient) {
+async fn instance(
+    bank: &Bank,
+    database: &TestDatabase,
+    payer_refunds: bool,
+) -> (TestServer, TestClient) {
     let config = payment::Config {
         database: database.config("payment"),
         keys: bank.keys.clone(),
         wallet_service_url: bank.link.url(),
         user_service_url: bank.users.url(),
+        payer_refunds,
         verifier: None,
     };
     let service = payment::build(config, bank.clock.clone(), Entropy::system()).await;

@@ -16,7 +16,7 @@ fn routes() -> Vec<(Method, String)> {
             }
         }
     }
-    assert_eq!(routes.len(), 4, "{routes:?}");
+    assert_eq!(routes.len(), 13, "{routes:?}");
     routes
 }
 

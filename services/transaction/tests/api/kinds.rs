@@ -1,7 +1,8 @@
 //! Kinds of postings that this service was never told of: a table that only these tests have.
 
 use ledger_api::{
-    Actor, Description, Draws, Entry, Holder, Kind, Kinds, NewPosting, Operation, Party, Role,
+    Actor, Description, DrawnWhen, Draws, Entry, Holder, Kind, Kinds, NewPosting, Operation, Party,
+    Role,
 };
 use money::Amount;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ const REPAYMENT: Kind = Kind {
     draws: Some(Draws {
         on: &[LOAN.code],
         returns: true,
-        after_expiry: true,
+        when: DrawnWhen::Always,
     }),
     debited: Description::with_user("Repaid to user "),
     credited: Description::with_user("Repaid by user "),
@@ -51,7 +52,7 @@ fn posting(kind: Kind, debit: Party, credit: Party, amount: i64, by: i64) -> New
         kind: kind.code,
         debit,
         credit,
-        amount: Amount::new(amount).unwrap(),
+        amount: Some(Amount::new(amount).unwrap()),
         by: Actor::User(by),
         draws_on: None,
         expires_in: None,
@@ -190,7 +191,7 @@ async fn a_kind_of_the_table_can_be_recorded_by_its_name() {
         }
         let answer = service.post("/transactions", body("raffle")).await;
         let error = answer.expect_error(400, "Invalid transaction type");
-        let names = "topup, payment, transfer, withdrawal, gift, loan or repayment";
+        let names = "topup, payment, transfer, withdrawal, gift or loan";
         assert_eq!(error["message"], format!("type is {names}"));
         assert_eq!(
             each(&world.transactions(&ani).await, "type"),

@@ -14,6 +14,7 @@ mod past;
 mod rebuild;
 mod receipts;
 mod record;
+mod reversals;
 mod stats;
 mod support;
 mod tokens;

@@ -8,7 +8,8 @@ fn stats(figures: [i64; 7], currency: &str) -> Value {
     let [count, topup, payment, transfer, net, received, withdrawal] = figures;
     json!({
         "total_transactions": count, "total_topup": topup, "total_payment": payment, "total_transfer": transfer,
-        "net_amount": net, "total_received": received, "total_withdrawal": withdrawal, "currency": currency,
+        "net_amount": net, "total_received": received, "total_withdrawal": withdrawal,
+        "total_held": 0, "total_released": 0, "total_refunded": 0, "currency": currency,
     })
 }
 

@@ -81,6 +81,11 @@ impl World {
         database.close().await;
     }
 
+    /// An administrator.
+    pub(crate) fn admin(&self) -> TestClient {
+        self.api.with_token(self.bank.admin_token())
+    }
+
     /// A client without a token.
     pub(crate) fn nobody(&self) -> &TestClient {
         &self.api

@@ -110,7 +110,7 @@ pub(super) async fn show(
     caller: Caller,
     id: PathId,
 ) -> Result<Json<LimitsBody>, ApiError> {
-    let account = wallets.account(id.or(not_found())?).await?;
+    let ledger::store::Holding { account, .. } = wallets.account(id.or(not_found())?).await?;
     if account.user_id != Some(caller.user_id.0) && !caller.is_admin() {
         return Err(unauthorized());
     }

@@ -23,7 +23,7 @@ use super::wire::{
     Wallet, WalletBody, WalletsBody,
 };
 use crate::TopUp;
-use ledger::domain::Account;
+use ledger::store::Holding;
 
 /// Lists the caller's wallets, the oldest first
 #[utoipa::path(
@@ -80,7 +80,11 @@ pub(super) async fn open(
     let Event::WalletOpened { wallet_id, .. } = done.event else {
         return Err(ApiError::internal());
     };
-    let wallet = Wallet::new(wallet_id, user_id, 0, currency, WalletStatus::Active);
+    let wallet = Wallet {
+        held: Some(0),
+        total: Some(0),
+        ..Wallet::new(wallet_id, user_id, 0, currency, WalletStatus::Active)
+    };
     Ok((
         StatusCode::CREATED,
         done.replayed,
@@ -106,8 +110,8 @@ pub(super) async fn show(
     caller: Caller,
     id: PathId,
 ) -> Result<Json<WalletBody>, ApiError> {
-    let account = wallets.own(&caller, id).await?;
-    let wallet = Wallet::of(&account).ok_or_else(not_found)?;
+    let holding = wallets.own(&caller, id).await?;
+    let wallet = Wallet::of(&holding).ok_or_else(not_found)?;
     Ok(Json(WalletBody { wallet }))
 }
 
@@ -137,7 +141,7 @@ pub(super) async fn balance(
             .field("at")
             .message("The past is answered by the transaction service, or through the gateway"));
     }
-    let account = wallets.own(&caller, id).await?;
+    let Holding { account, .. } = wallets.own(&caller, id).await?;
     Ok(Json(BalanceBody {
         wallet_id: account.id,
         balance: account.balance,
@@ -308,8 +312,8 @@ pub(super) async fn set_status(
         by: Actor::User(caller.user_id.0),
     };
     wallets.submit(key, operation).await?;
-    let account = wallets.account(wallet_id).await?;
-    let wallet = Wallet::of(&account).ok_or_else(not_found)?;
+    let holding = wallets.account(wallet_id).await?;
+    let wallet = Wallet::of(&holding).ok_or_else(not_found)?;
     Ok(Json(WalletBody { wallet }))
 }
 
@@ -392,18 +396,18 @@ impl Wallets {
         }
     }
 
-    pub(super) async fn account(&self, id: i64) -> Result<Account, ApiError> {
-        let account = self.accounts.get(id).await?;
-        account
-            .filter(|account| account.user_id.is_some())
+    pub(super) async fn account(&self, id: i64) -> Result<Holding, ApiError> {
+        let holding = self.accounts.get(id).await?;
+        holding
+            .filter(|holding| holding.account.user_id.is_some())
             .ok_or_else(not_found)
     }
 
-    async fn own(&self, caller: &Caller, id: PathId) -> Result<Account, ApiError> {
-        let account = self.account(id.or(not_found())?).await?;
-        if account.user_id != Some(caller.user_id.0) {
+    async fn own(&self, caller: &Caller, id: PathId) -> Result<Holding, ApiError> {
+        let holding = self.account(id.or(not_found())?).await?;
+        if holding.account.user_id != Some(caller.user_id.0) {
             return Err(unauthorized());
         }
-        Ok(account)
+        Ok(holding)
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn refused(reason: Refusal) -> ApiError {
         | Refusal::LimitsNotValid
         | Refusal::NothingToDraw
         | Refusal::RemainderExceeded
-        | Refusal::RemainderExpired => {
+        | Refusal::RemainderExpired
+        | Refusal::RemainderNotExpired => {
             tracing::error!(?reason, "the ledger refused for a reason that cannot be");
             ApiError::internal()
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::Object;
 use utoipa::{IntoParams, ToSchema};
 
-use ledger::domain::Account;
+use ledger::store::Holding;
 
 /// A wallet.
 #[derive(Serialize, ToSchema)]
@@ -19,7 +19,7 @@ pub(super) struct Wallet {
     /// The owner.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
     pub(super) user_id: i64,
-    /// The balance, in the currency's smallest unit.
+    /// The balance, which can be spent, in the currency's smallest unit.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1_000_000)]
     pub(super) balance: i64,
     /// A code of ISO 4217.
@@ -27,6 +27,14 @@ pub(super) struct Wallet {
     pub(super) currency: String,
     #[schema(schema_with = status_schema)]
     pub(super) status: &'static str,
+    /// The amount that is reserved for merchants, beside the balance. Left out where the answer is about a movement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 0)]
+    pub(super) held: Option<i64>,
+    /// The balance and what is held, together. Left out where `held` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 0, example = 1_000_000)]
+    pub(super) total: Option<i64>,
 }
 
 fn status_schema() -> Object {
@@ -69,19 +77,25 @@ impl Wallet {
             balance,
             currency: currency.code().to_owned(),
             status: status.as_str(),
+            held: None,
+            total: None,
         }
     }
 
-    /// A wallet's account; a system account is none.
-    pub(super) fn of(account: &Account) -> Option<Wallet> {
+    /// A wallet as it stands; a system account is none.
+    pub(super) fn of(Holding { account, held }: &Holding) -> Option<Wallet> {
         let user_id = account.user_id?;
-        Some(Wallet::new(
-            account.id,
-            user_id,
-            account.balance,
-            account.currency,
-            account.status,
-        ))
+        Some(Wallet {
+            held: Some(*held),
+            total: Some(account.balance.saturating_add(*held)),
+            ..Wallet::new(
+                account.id,
+                user_id,
+                account.balance,
+                account.currency,
+                account.status,
+            )
+        })
     }
 }
 

@@ -29,8 +29,8 @@ with head as (
 ), closed as (
     insert into closed_users (user_id) select v.* from head, unnest($44::int8[]) v on conflict do nothing
 ), drawn as (
-    insert into remainders (seq, amount, used, last_draw, expires_at)
-    select v.* from head, unnest($45::int8[], $46::int8[], $47::int8[], $48::int8[], $49::int8[]) v
+    insert into remainders (seq, amount, used, last_draw, expires_at, held_of)
+    select v.* from head, unnest($45::int8[], $46::int8[], $47::int8[], $48::int8[], $49::int8[], $50::int8[]) v
     on conflict (seq) do update set used = excluded.used, last_draw = excluded.last_draw
 )
 select count(*) from head

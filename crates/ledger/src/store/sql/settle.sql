@@ -12,8 +12,8 @@ with head as (
 ), closed as (
     insert into closed_users (user_id) select v.* from head, unnest($20::int8[]) v on conflict do nothing
 ), drawn as (
-    insert into remainders (seq, amount, used, last_draw, expires_at)
-    select v.* from head, unnest($21::int8[], $22::int8[], $23::int8[], $24::int8[], $25::int8[]) v
+    insert into remainders (seq, amount, used, last_draw, expires_at, held_of)
+    select v.* from head, unnest($21::int8[], $22::int8[], $23::int8[], $24::int8[], $25::int8[], $26::int8[]) v
     on conflict (seq) do update set used = excluded.used, last_draw = excluded.last_draw
 )
 select count(*) from head
