@@ -257,6 +257,10 @@ impl Lock {
         // Whatever this process makes from here on is for its user alone: also the databases, and the logs beside them.
         rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
         let folder = path.display();
+        anyhow::ensure!(
+            !path.is_file(),
+            "the data folder {folder} is a file; set DATA_DIR to another"
+        );
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -98,8 +98,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, hints: Vec<String>) -> anyhow::Result<ExitCode> {
+    // Every command logs to standard error, as the services do. What it finds, and why it fails, is no log.
+    let _telemetry = telemetry::init(NAME, &cli.telemetry)?;
+    for hint in &hints {
+        tracing::warn!("{hint}");
+    }
     match cli.command {
-        None | Some(Command::Serve) => serve(cli.config, &cli.telemetry, &hints).await,
+        None | Some(Command::Serve) => serve(cli.config).await,
         Some(Command::Verify { receipt, databases }) => {
             let home = Home::new(&cli.config).with(databases).to_read();
             let whole =
@@ -133,15 +138,7 @@ fn code(succeeded: bool) -> ExitCode {
     }
 }
 
-async fn serve(
-    config: Config,
-    telemetry: &TelemetryConfig,
-    hints: &[String],
-) -> anyhow::Result<ExitCode> {
-    let _telemetry = telemetry::init(NAME, telemetry)?;
-    for hint in hints {
-        tracing::warn!("{hint}");
-    }
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let ignored = ignored_variables();
     if !ignored.is_empty() {
         tracing::info!("not heeded by the local mode: {}", ignored.join(", "));

@@ -1,5 +1,5 @@
 //! The order in which dumps of the four schemas are taken, as docs/BACKUP.md has it, played while payments go on: what is restored
-//! belongs together, although each dump is of a moment of its own.
+//! belongs together, although each dump is of a moment of its own. Another order is told before anything runs, and repaired.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
@@ -15,16 +15,22 @@ use testing::{DurablePostgres, TestClient};
 
 /// As docs/BACKUP.md says: who follows first, then the users, and the ledger last.
 const ORDER: [&str; 4] = ["transaction", "payment", "user", "wallet"];
+/// The ledger first: whatever follows it knows more than it.
+const WRONG_ORDER: [&str; 4] = ["wallet", "user", "transaction", "payment"];
 const CLIENTS: usize = 4;
 /// Payments between one dump and the next, so that no two are of one moment.
 const BETWEEN: usize = 20;
 
-async fn start(folder: &Path, url: String) -> (Bank, Config) {
-    let config = Config {
+fn config(folder: &Path, url: String) -> Config {
+    Config {
         database_url: Some(url),
         demo_data: true,
         ..Config::on_free_ports(folder, testing::SECRET)
-    };
+    }
+}
+
+async fn start(folder: &Path, url: String) -> (Bank, Config) {
+    let config = config(folder, url);
     let bank = Bank::start(config.clone(), Clock::system(), Entropy::system());
     (bank.await.unwrap(), config)
 }
@@ -73,16 +79,16 @@ async fn payments(john: &TestClient) -> Vec<(i64, String)> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dumps_in_the_documented_order_belong_together() {
-    let server = match DurablePostgres::start().await {
-        Ok(server) => server,
-        Err(error) if std::env::var_os("REQUIRE_POSTGRES").is_none() => {
-            eprintln!("LEFT OUT: {error:#}");
-            return;
-        }
-        Err(error) => panic!("{error:#}"),
-    };
+/// Dumps taken while payments went on, put into another database.
+struct Restored {
+    folder: tempfile::TempDir,
+    url: String,
+    /// The payments that were answered, each with its key.
+    paid: Vec<(i64, String)>,
+}
+
+/// Dumps in this order while clients pay, and what comes of it in a new database.
+async fn dump_and_restore(server: &DurablePostgres, order: [&str; 4]) -> Restored {
     let folder = tempfile::tempdir().unwrap();
     let (bank, _) = start(&folder.path().join("before"), server.url()).await;
     let client = john(&bank).await;
@@ -105,7 +111,7 @@ async fn dumps_in_the_documented_order_belong_together() {
             })
         })
         .collect();
-    for schema in ORDER {
+    for schema in order {
         let goal = answered.load(Ordering::SeqCst) + BETWEEN;
         testing::wait_until("payments go on", || async {
             answered.load(Ordering::SeqCst) >= goal
@@ -138,29 +144,32 @@ async fn dumps_in_the_documented_order_belong_together() {
         .args(["--command", "create database restored"]));
     let url = server.url();
     let (server_url, _) = url.rsplit_once('/').unwrap();
-    let restored = format!("{server_url}/restored");
-    for schema in ORDER {
+    let url = format!("{server_url}/restored");
+    for schema in order {
         run(psql()
-            .arg(format!("--dbname={restored}"))
+            .arg(format!("--dbname={url}"))
             .args(["--set", "ON_ERROR_STOP=1", "--quiet", "--file"])
             .arg(folder.path().join(schema)));
     }
-    let (bank, config) = start(&folder.path().join("after"), restored).await;
+    Restored { folder, url, paid }
+}
+
+/// Every invariant holds.
+async fn assert_whole(home: &Home) {
     let mut report = Vec::new();
-    let home = Home::new(&config);
-    let whole = local::verify::verify(&home, None, &mut report)
+    let whole = local::verify::verify(home, None, &mut report)
         .await
         .unwrap();
     assert!(whole, "{}", String::from_utf8_lossy(&report));
+}
 
-    let client = john(&bank).await;
+/// Those of `paid` that the bank knows, after all of it was sent again: what the ledger knows is answered as it was at first, and what it
+/// does not know is done now, and takes no id that is there.
+async fn pay_again(bank: &Bank, paid: &[(i64, String)]) -> usize {
+    let client = john(bank).await;
     let kept = payments(&client).await;
     let is_kept = |(id, key): &(i64, String)| kept.contains(&(*id, key.clone()));
-    let known = paid.iter().filter(|payment| is_kept(payment)).count();
-    assert!(known >= 3 * BETWEEN, "{known} of {}", paid.len());
-    assert!(known < paid.len(), "the ledger's dump has everything");
-    // What the ledger knows is answered as it was at first; what it does not know is done now, and takes no id that is there.
-    for payment in &paid {
+    for payment in paid {
         let again = pay(&client, &payment.1).await;
         if is_kept(payment) {
             assert_eq!(again, payment.0, "{}", payment.1);
@@ -172,10 +181,72 @@ async fn dumps_in_the_documented_order_belong_together() {
         }
     }
     assert_eq!(payments(&client).await.len(), paid.len() + 1);
+    paid.iter().filter(|payment| is_kept(payment)).count()
+}
+
+async fn server() -> Option<DurablePostgres> {
+    match DurablePostgres::start().await {
+        Ok(server) => Some(server),
+        Err(error) if std::env::var_os("REQUIRE_POSTGRES").is_none() => {
+            eprintln!("LEFT OUT: {error:#}");
+            None
+        }
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dumps_in_the_documented_order_belong_together() {
+    let Some(server) = server().await else {
+        return;
+    };
+    let Restored { folder, url, paid } = dump_and_restore(&server, ORDER).await;
+    let (bank, config) = start(&folder.path().join("after"), url).await;
+    let home = Home::new(&config);
+    assert_whole(&home).await;
+    let known = pay_again(&bank, &paid).await;
+    assert!(known >= 3 * BETWEEN, "{known} of {}", paid.len());
+    assert!(known < paid.len(), "the ledger's dump has everything");
+    assert_whole(&home).await;
+    bank.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dumps_that_begin_with_the_ledger_are_told_before_anything_runs_and_are_repaired() {
+    let Some(server) = server().await else {
+        return;
+    };
+    let Restored { folder, url, paid } = dump_and_restore(&server, WRONG_ORDER).await;
+    let config = config(&folder.path().join("after"), url);
+    let home = Home::new(&config);
+    let refused = Bank::start(config.clone(), Clock::system(), Entropy::system()).await;
+    let why = format!("{:#}", refused.err().unwrap());
+    for part in [
+        "the schema transaction in PostgreSQL: ",
+        "the schema payment in PostgreSQL: ",
+        "`dompet repair` says how to go on",
+    ] {
+        assert!(why.contains(part), "{why}\nlacks\n{part}");
+    }
     let mut report = Vec::new();
-    let whole = local::verify::verify(&home, None, &mut report)
+    let whole = local::verify::verify(&home, None, &mut report).await;
+    assert!(
+        !whole.unwrap_or_default(),
+        "{}",
+        String::from_utf8_lossy(&report)
+    );
+
+    let mut report = Vec::new();
+    let repaired = local::repair::repair(&home, true, &mut report)
         .await
         .unwrap();
-    assert!(whole, "{}", String::from_utf8_lossy(&report));
+    assert!(repaired, "{}", String::from_utf8_lossy(&report));
+    let bank = Bank::start(config, Clock::system(), Entropy::system())
+        .await
+        .unwrap();
+    assert_whole(&home).await;
+    let known = pay_again(&bank, &paid).await;
+    assert!(known < paid.len(), "the ledger's dump has everything");
+    assert_whole(&home).await;
     bank.stop().await;
 }

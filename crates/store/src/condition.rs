@@ -131,7 +131,7 @@ impl Condition {
 /// The beginning of a log line about it.
 fn said(fault: Fault) -> &'static str {
     match fault {
-        Fault::Away | Fault::Busy => "waiting for the database",
+        Fault::Away | Fault::Crowded | Fault::Busy => "waiting for the database",
         Fault::Full => "the disk is full",
         Fault::ReadOnly => "the database is read-only",
         Fault::Unwritable => "the database cannot be written",

@@ -16,6 +16,8 @@ const RETRY_UNWRITABLE_S: u32 = 5;
 pub enum Fault {
     /// It cannot be reached, or ended the connection.
     Away,
+    /// It takes no more connections, from this service or from anybody.
+    Crowded,
     /// It could not do it now: locks, deadlocks, memory.
     Busy,
     /// Its disk is full.
@@ -80,7 +82,12 @@ impl Fault {
     /// Returns whether no other request would have fared better.
     pub fn is_outage(self) -> bool {
         match self {
-            Fault::Away | Fault::Full | Fault::ReadOnly | Fault::Unwritable | Fault::Unfit => true,
+            Fault::Away
+            | Fault::Crowded
+            | Fault::Full
+            | Fault::ReadOnly
+            | Fault::Unwritable
+            | Fault::Unfit => true,
             Fault::Busy | Fault::Value | Fault::Other => false,
         }
     }
@@ -89,7 +96,12 @@ impl Fault {
     pub fn is_of_writes(self) -> bool {
         match self {
             Fault::Full | Fault::ReadOnly | Fault::Unwritable => true,
-            Fault::Away | Fault::Busy | Fault::Unfit | Fault::Value | Fault::Other => false,
+            Fault::Away
+            | Fault::Crowded
+            | Fault::Busy
+            | Fault::Unfit
+            | Fault::Value
+            | Fault::Other => false,
         }
     }
 
@@ -97,6 +109,7 @@ impl Fault {
     pub fn sentence(self) -> &'static str {
         match self {
             Fault::Away => "The database cannot be reached",
+            Fault::Crowded => "The database takes no more connections",
             Fault::Busy => "The database is busy",
             Fault::Full => "The disk of the database is full",
             Fault::ReadOnly => "The database is read-only",
@@ -110,7 +123,7 @@ impl Fault {
     /// A stable word for programs.
     pub fn code(self) -> &'static str {
         match self {
-            Fault::Away | Fault::Busy | Fault::Unfit => "unavailable",
+            Fault::Away | Fault::Crowded | Fault::Busy | Fault::Unfit => "unavailable",
             Fault::Full => "storage_full",
             Fault::ReadOnly => "storage_read_only",
             Fault::Unwritable => "storage_unwritable",
@@ -123,7 +136,9 @@ impl Fault {
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> ApiError {
         match fault {
-            Fault::Away | Fault::Busy | Fault::Unfit => ApiError::unavailable(fault.sentence()),
+            Fault::Away | Fault::Crowded | Fault::Busy | Fault::Unfit => {
+                ApiError::unavailable(fault.sentence())
+            }
             Fault::Full | Fault::ReadOnly | Fault::Unwritable => ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Service unavailable",
@@ -147,7 +162,12 @@ pub fn answer(error: &sqlx::Error) -> ApiError {
         Fault::Busy | Fault::Value => {
             tracing::warn!(error = cause(error), "a statement was refused")
         }
-        Fault::Away | Fault::Full | Fault::ReadOnly | Fault::Unwritable | Fault::Unfit => {}
+        Fault::Away
+        | Fault::Crowded
+        | Fault::Full
+        | Fault::ReadOnly
+        | Fault::Unwritable
+        | Fault::Unfit => {}
     }
     fault.into()
 }
@@ -219,7 +239,8 @@ pub(crate) fn has_lost_connection(error: &sqlx::Error) -> bool {
 /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn of_postgres(code: &str) -> Fault {
     match code {
-        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "26000" | "42P05" => {
+        "53300" => Fault::Crowded,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "26000" | "42P05" => {
             Fault::Away
         }
         "53100" => Fault::Full,

@@ -15,6 +15,7 @@ mod read_only;
 mod session;
 mod sqlite;
 mod together;
+mod watch;
 
 use std::path::Path;
 

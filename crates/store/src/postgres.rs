@@ -10,7 +10,7 @@
 
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -22,19 +22,18 @@ use crate::condition::Condition;
 use crate::fault::{Fault, Unusable, has_lost_connection};
 use crate::reach::{Server, cannot_connect};
 use crate::session::Session;
+use crate::watch::{DIRECT, POOLED, Watch};
 use crate::{DatabaseConfig, reach};
 
-/// The time that a request waits for a free connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time that a request waits for a free connection: an answer comes within the three seconds that docs/OPERATIONS.md promises.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time that a look at the server may take.
-const LOOK_LIMIT: Duration = Duration::from_millis(1500);
+pub(crate) const LOOK_LIMIT: Duration = Duration::from_millis(1500);
 /// The time that a failed look counts: who comes meanwhile is told the same at once.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// A connection that was not used for so long is asked whether it is still there; sooner, asking costs more than it tells.
-const ASK_AFTER_IDLE: Duration = Duration::from_secs(5);
-/// The time that it may take to answer.
+/// The time that a connection which is asked whether it is still there may take to answer.
 const ASK_LIMIT: Duration = Duration::from_secs(1);
-/// The interval at which a read, or the beginning of a transaction, is tried on another connection.
+/// The number of times that a read, or the beginning of a transaction, is tried on another connection.
 const REPEATS_MAX: u32 = 3;
 
 /// Whatever the defaults are. The services' statements look rows up by key, and each has one good plan. A plan made anew at each use
@@ -76,91 +75,6 @@ struct Shared {
     last_look: Mutex<Option<(Instant, Unusable)>>,
 }
 
-/// Facts about connections that their uses tell.
-#[derive(Clone, Debug)]
-pub(crate) struct Watch {
-    condition: Condition,
-    link: Arc<Link>,
-}
-
-#[derive(Debug)]
-struct Link {
-    began: Instant,
-    /// The way in which the server is spoken to: one of the constants below.
-    way: AtomicU8,
-    /// Something went wrong since the last look.
-    is_suspect: AtomicBool,
-    /// When a connection was found dead, in milliseconds since `began`: others from before may be, too.
-    lost_ms: AtomicU64,
-    /// When a server turned out to be read-only, likewise: connections from before may still lead to what was the primary.
-    demoted_ms: AtomicU64,
-}
-
-const UNKNOWN: u8 = 0;
-/// Connections have their settings.
-const DIRECT: u8 = 1;
-/// Something in between may change the server's connection after each transaction, and keeps settings away.
-const POOLED: u8 = 2;
-
-impl Watch {
-    pub(crate) fn new(condition: Condition) -> Watch {
-        Watch {
-            condition,
-            link: Arc::new(Link {
-                began: Instant::now(),
-                way: AtomicU8::new(UNKNOWN),
-                is_suspect: AtomicBool::new(true),
-                lost_ms: AtomicU64::new(0),
-                demoted_ms: AtomicU64::new(0),
-            }),
-        }
-    }
-
-    pub(crate) fn condition(&self) -> &Condition {
-        &self.condition
-    }
-
-    pub(crate) fn failed(&self, error: &sqlx::Error) {
-        self.condition.failed(error);
-        let when = if Fault::of(error) == Fault::ReadOnly {
-            &self.link.demoted_ms
-        } else if has_lost_connection(error) || matches!(error, sqlx::Error::PoolTimedOut) {
-            &self.link.lost_ms
-        } else {
-            return;
-        };
-        when.store(self.link.now_ms(), Ordering::Relaxed);
-        self.link.is_suspect.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn written(&self) {
-        self.condition.written();
-    }
-}
-
-impl Link {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Returns whether a connection that was idle for so long should be asked first.
-    fn is_doubtful(&self, idle_for: Duration) -> bool {
-        idle_for >= ASK_AFTER_IDLE || self.is_before(idle_for, &self.lost_ms)
-    }
-
-    /// Returns whether a connection of this age may lead to another server than a new one.
-    fn is_outdated(&self, age: Duration) -> bool {
-        self.is_before(age, &self.demoted_ms)
-    }
-
-    /// Returns whether so long ago was before this moment.
-    fn is_before(&self, ago: Duration, moment_ms: &AtomicU64) -> bool {
-        let ago_ms = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
-        let moment_ms = moment_ms.load(Ordering::Relaxed);
-        moment_ms > 0 && self.now_ms().saturating_sub(ago_ms) <= moment_ms
-    }
-}
-
 impl PostgresPool {
     /// The server need not be there yet: the first use will tell.
     pub(crate) fn new(config: &DatabaseConfig) -> anyhow::Result<PostgresPool> {
@@ -169,9 +83,11 @@ impl PostgresPool {
             .context("DATABASE_URL is not understood")?
             .extra_float_digits(None)
             .disable_statement_logging();
+        reach::check_files(&config.url)?;
         let server = Server::of(options);
-        let watch = Watch::new(Condition::new(server.name()));
-        let link = watch.link.clone();
+        let condition = Condition::new(server.name());
+        let watch = Watch::of_server(condition, server.clone());
+        let (link, released) = (watch.link.clone(), watch.link.clone());
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -183,6 +99,17 @@ impl PostgresPool {
                     if is_outdated {
                         return Ok(false);
                     }
+                    if !is_doubtful {
+                        return Ok(true);
+                    }
+                    let answer = tokio::time::timeout(ASK_LIMIT, connection.ping()).await;
+                    Ok(matches!(answer, Ok(Ok(()))))
+                })
+            })
+            .after_release(move |connection, _| {
+                // The pool asks every connection that comes back, and has no limit for its answer.
+                let is_doubtful = released.is_suspect.load(Ordering::Relaxed);
+                Box::pin(async move {
                     if !is_doubtful {
                         return Ok(true);
                     }
@@ -236,8 +163,9 @@ impl PostgresPool {
                 self.0.local_settings()
             };
             let begin = format!("begin {modes}; {settings}{first}");
-            let begun = self.0.pool.begin_with(AssertSqlSafe(begin)).await;
             let watch = self.0.watch.clone();
+            let begun = watch.heard(self.0.pool.begin_with(AssertSqlSafe(begin)));
+            let begun = begun.await;
             match begun {
                 Ok(transaction) => {
                     return Ok(Session::transaction(transaction, keeps_names, watch));
@@ -252,7 +180,8 @@ impl PostgresPool {
         }
     }
 
-    /// Looks at the server until it can be used, or what is wrong will not pass, or the time is over.
+    /// Looks at the server until it can be used, or what is wrong will not pass, or the time is over. Whoever is told why at the end
+    /// says so, and nothing else does.
     pub(crate) async fn wait_for(&self, limit: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
         loop {
@@ -261,7 +190,10 @@ impl PostgresPool {
                 Err(unusable) if !unusable.passes || Instant::now() >= deadline => {
                     return Err(unusable.into());
                 }
-                Err(_) => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+                Err(unusable) => {
+                    self.condition().is_unusable(&unusable);
+                    tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+                }
             }
         }
     }
@@ -272,7 +204,10 @@ impl PostgresPool {
         if !link.is_suspect.load(Ordering::Relaxed) {
             return Ok(link.way.load(Ordering::Relaxed));
         }
-        self.look().await.map_err(Unusable::into_error)
+        self.look().await.map_err(|unusable| {
+            self.condition().is_unusable(&unusable);
+            unusable.into_error()
+        })
     }
 
     async fn look(&self) -> Result<u8, Unusable> {
@@ -301,12 +236,15 @@ impl PostgresPool {
         });
         let way = match seen {
             Ok(way) => way,
-            // Those that are open may do.
-            Err(unusable) if unusable.fault == Fault::Busy && pool.size() > 0 => {
-                link.way.load(Ordering::Relaxed)
+            // Those that are open may do. The settings of new ones stay as they are.
+            Err(unusable)
+                if unusable.fault == Fault::Crowded && has_one_that_answers(pool).await =>
+            {
+                *last = None;
+                link.is_suspect.store(false, Ordering::Relaxed);
+                return Ok(link.way.load(Ordering::Relaxed));
             }
             Err(unusable) => {
-                watch.condition.is_unusable(&unusable);
                 *last = Some((Instant::now(), unusable.clone()));
                 return Err(unusable);
             }
@@ -320,7 +258,7 @@ impl PostgresPool {
         pool.set_connect_options(options);
         link.way.store(way, Ordering::Relaxed);
         link.is_suspect.store(false, Ordering::Relaxed);
-        watch.condition.answered();
+        watch.condition().answered();
         Ok(way)
     }
 
@@ -405,7 +343,21 @@ impl Shared {
     }
 }
 
-/// The interval at which an operation was tried again.
+/// Returns whether an open connection that nobody uses is good. Those that are not are closed.
+async fn has_one_that_answers(pool: &PgPool) -> bool {
+    let answers = async {
+        while let Some(mut connection) = pool.try_acquire() {
+            if connection.ping().await.is_ok() {
+                return true;
+            }
+            drop(connection.detach());
+        }
+        false
+    };
+    matches!(tokio::time::timeout(ASK_LIMIT, answers).await, Ok(true))
+}
+
+/// The number of times that an operation was tried again.
 #[derive(Debug, Default)]
 pub struct Repeats(u32);
 

@@ -7,6 +7,7 @@ use crate::fault::{Fault, Unusable, cause};
 use crate::session::Session;
 
 /// The address of a PostgreSQL. Debug shows no password.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) options: PgConnectOptions,
 }
@@ -86,6 +87,37 @@ impl Server {
     }
 }
 
+/// The variables that may name a file of TLS, each with its names in a URL.
+const FILES: [(&str, [&str; 2]); 3] = [
+    ("PGSSLROOTCERT", ["sslrootcert", "ssl-root-cert"]),
+    ("PGSSLCERT", ["sslcert", "ssl-cert"]),
+    ("PGSSLKEY", ["sslkey", "ssl-key"]),
+];
+
+/// Refuses files of TLS that cannot be read: the driver would tell of them as of a server that is away, and name none.
+pub(crate) fn check_files(url: &str) -> anyhow::Result<()> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    for (variable, in_url) in FILES {
+        let mut parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+        let named = parameters.find(|(name, _)| in_url.contains(name));
+        let (name, value) = match named {
+            Some((name, value)) => (format!("{name} in DATABASE_URL"), value.to_owned()),
+            None => match std::env::var(variable) {
+                Ok(value) => (variable.to_owned(), value),
+                Err(_) => continue,
+            },
+        };
+        // A PEM text itself, or a path in an encoding that the driver reads.
+        if value.contains("-----BEGIN") || value.contains('%') {
+            continue;
+        }
+        if let Err(error) = std::fs::File::open(&value) {
+            anyhow::bail!("{name} is {value}: {}", cause(&sqlx::Error::Io(error)));
+        }
+    }
+    Ok(())
+}
+
 /// Returns whether a pooler refused the settings that came along. PgBouncer does unless it is told to ignore them.
 pub(crate) fn keeps_options_away(error: &sqlx::Error) -> bool {
     let said = error.as_database_error().map(|error| error.message());
@@ -100,7 +132,9 @@ pub(crate) fn cannot_connect(server: &Server, error: sqlx::Error) -> Unusable {
             "the connection pooler is in statement mode, which has no transactions; set its pool_mode to transaction or session",
         );
     }
-    let hint = if why.contains("UnknownIssuer") {
+    let hint = if why.contains("not valid for name") {
+        "; connect by a name that is in the certificate, or with sslmode=verify-ca"
+    } else if why.contains("UnknownIssuer") || why.contains("BadSignature") {
         "; name the file of its CA as sslrootcert in the URL, or as PGSSLROOTCERT"
     } else if why.contains("no encryption") {
         "; the server may demand TLS: sslmode=require"
@@ -109,11 +143,15 @@ pub(crate) fn cannot_connect(server: &Server, error: sqlx::Error) -> Unusable {
     };
     let code = error.as_database_error().and_then(|error| error.code());
     let (fault, passes) = match (&error, code.as_deref()) {
-        (_, Some("53300")) => (Fault::Busy, true),
+        (_, Some("53300")) => (Fault::Crowded, true),
         (_, Some("57P03" | "57P01" | "57P02")) => (Fault::Away, true),
         // What a pooler says while its server is away.
         (_, Some(code)) if code.starts_with("08") => (Fault::Away, true),
         (_, Some(_)) | (sqlx::Error::Tls(_) | sqlx::Error::Configuration(_), _) => {
+            (Fault::Unfit, false)
+        }
+        // A certificate that is not good, which the driver tells as bad data.
+        (sqlx::Error::Io(error), _) if error.kind() == std::io::ErrorKind::InvalidData => {
             (Fault::Unfit, false)
         }
         _ => (Fault::Away, true),

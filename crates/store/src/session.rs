@@ -7,13 +7,13 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
+use futures_util::stream::{BoxStream, try_unfold};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Either, Execute, Executor, Postgres, SqlStr, Sqlite, Transaction};
 
-use crate::postgres::Watch;
+use crate::watch::Watch;
 
 /// A connection, until it is dropped. What was not committed by then is undone.
 #[derive(Debug)]
@@ -69,8 +69,8 @@ impl<DB: Database> Session<DB> {
             connection, watch, ..
         } = self.0;
         if let Connection::Transaction(transaction) = connection {
-            transaction
-                .commit()
+            watch
+                .heard(transaction.commit())
                 .await
                 .inspect_err(|error| watch.failed(error))?;
         }
@@ -155,7 +155,12 @@ macro_rules! executor {
                 } else {
                     self.connection().fetch_many(Unnamed(query))
                 };
-                rows.inspect_err(move |error| watch.failed(error)).boxed()
+                try_unfold((rows, watch), async |(mut rows, watch)| {
+                    let next = watch.heard(rows.try_next()).await;
+                    let next = next.inspect_err(|error| watch.failed(error))?;
+                    Ok(next.map(|row| (row, (rows, watch))))
+                })
+                .boxed()
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(
@@ -172,7 +177,11 @@ macro_rules! executor {
                 } else {
                     self.connection().fetch_optional(Unnamed(query))
                 };
-                row.inspect_err(move |error| watch.failed(error)).boxed()
+                async move {
+                    let row = watch.heard(row).await;
+                    row.inspect_err(|error| watch.failed(error))
+                }
+                .boxed()
             }
 
             fn prepare_with<'e>(

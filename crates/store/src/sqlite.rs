@@ -16,9 +16,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection};
 
 use crate::condition::Condition;
 use crate::fault::{Fault, Unusable, cause};
-use crate::postgres::Watch;
 use crate::read_only;
 use crate::session::Session;
+use crate::watch::Watch;
 
 /// The time that a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -9,6 +9,8 @@ use super::support::{Running, as_superuser, prepare, start, start_waiting};
 
 /// The longest that a client waits while the database is away.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+/// The longest that a call may take: `REQUEST_TIMEOUT`.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// One call of each kind, as `(what, status)`.
 async fn one_of_each(running: &Running, ani: &TestClient, round: u32) -> Vec<(&'static str, u16)> {
@@ -110,6 +112,112 @@ async fn while_the_server_is_away_answers_are_503_and_come_soon_and_then_it_goes
         }
         assert!(
             began.elapsed() < 4 * ANSWER_LIMIT,
+            "round {round}: {:?}",
+            began.elapsed()
+        );
+    }
+    link.open();
+    for service in 1..5 {
+        testing::wait_until("it is ready", || async {
+            ready(&running, service).await == 200
+        })
+        .await;
+    }
+    for (what, status) in one_of_each(&running, &ani, 9).await {
+        assert!((200..300).contains(&status), "{what}: {status}");
+    }
+    running.bank.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_more_connections_is_told_soon_and_then_it_goes_on() {
+    let Some(server) = own_postgres("").await else {
+        return;
+    };
+    let database = prepare(&server, "", &[]).await;
+    let running = start(&database.url(server.port())).await.unwrap();
+    let ani = customer(&running).await;
+    let limit = |count: i32| format!("alter role {} connection limit {count}", database.role);
+    let end = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}' and usename = '{}'",
+        database.name, database.role
+    );
+
+    // Those that are open go on to do, however many more the server would refuse.
+    as_superuser(&server, "postgres", &[limit(0)]).await;
+    for (what, status) in one_of_each(&running, &ani, 0).await {
+        assert!((200..300).contains(&status), "{what}: {status}");
+    }
+    for service in 1..5 {
+        assert_eq!(ready(&running, service).await, 200, "service {service}");
+    }
+
+    // A restart of the server, after which others were faster.
+    as_superuser(&server, "postgres", &[end]).await;
+    for round in 1..4 {
+        let began = Instant::now();
+        for (what, status) in one_of_each(&running, &ani, round).await {
+            assert_eq!(status, 503, "round {round}, {what}");
+        }
+        // There are as many calls as fit into the time that each alone may take.
+        assert!(
+            began.elapsed() < 8 * ANSWER_LIMIT,
+            "round {round}: {:?}",
+            began.elapsed()
+        );
+        for service in 1..5 {
+            let began = Instant::now();
+            assert_eq!(ready(&running, service).await, 503, "service {service}");
+            assert!(began.elapsed() < ANSWER_LIMIT, "{:?}", began.elapsed());
+        }
+    }
+
+    as_superuser(&server, "postgres", &[limit(-1)]).await;
+    for service in 1..5 {
+        testing::wait_until("it is ready", || async {
+            ready(&running, service).await == 200
+        })
+        .await;
+    }
+    for (what, status) in one_of_each(&running, &ani, 9).await {
+        assert!((200..300).contains(&status), "{what}: {status}");
+    }
+    running.bank.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_accepts_and_never_answers_is_told_as_one_that_is_away() {
+    let Some(server) = own_postgres("").await else {
+        return;
+    };
+    let database = prepare(&server, "", &[]).await;
+    let link = testing::Link::to(([127, 0, 0, 1], server.port()).into()).await;
+    let running = start(&database.url(link.port())).await.unwrap();
+    let ani = customer(&running).await;
+    link.silence();
+    // Whoever is waiting for its answer when it falls silent waits as long as a call may take.
+    let began = Instant::now();
+    for (what, status) in one_of_each(&running, &ani, 0).await {
+        assert!([503, 504].contains(&status), "{what}: {status}");
+    }
+    assert!(
+        began.elapsed() < 8 * (CALL_LIMIT + ANSWER_LIMIT),
+        "{:?}",
+        began.elapsed()
+    );
+    for service in 1..5 {
+        testing::wait_until("it is not ready", || async {
+            ready(&running, service).await == 503
+        })
+        .await;
+    }
+    for round in 1..3 {
+        let began = Instant::now();
+        for (what, status) in one_of_each(&running, &ani, round).await {
+            assert_eq!(status, 503, "round {round}, {what}");
+        }
+        assert!(
+            began.elapsed() < 8 * ANSWER_LIMIT,
             "round {round}: {:?}",
             began.elapsed()
         );
