@@ -112,7 +112,7 @@ impl Bench {
         })
     }
 
-    /// Where the gateway listens.
+    /// The gateway's port.
     fn port(&self) -> anyhow::Result<u16> {
         let url = self.bank.gateway_url();
         Ok(url.rsplit(':').next().unwrap_or_default().parse()?)
@@ -160,7 +160,7 @@ impl Followers {
         })
     }
 
-    /// How many entries the slower one has not applied yet.
+    /// The number of entries that the slower one has not applied yet.
     async fn behind(&self) -> anyhow::Result<i64> {
         let mut slowest = i64::MAX;
         for model in &self.models {
@@ -175,7 +175,7 @@ impl Followers {
         Ok(head - slowest)
     }
 
-    /// What they have to do is not to be measured with something else.
+    /// Waits until they are current: their work is not to be measured with something else.
     async fn wait_until_current(&self) -> anyhow::Result<()> {
         while self.behind().await? > 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-/// What callers share with who measures them. Cheap to clone.
+/// The state that callers share with who measures them. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Progress {
     is_over: Arc<AtomicBool>,
@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Whether a caller shall end.
+    /// Returns whether a caller shall end.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
@@ -24,12 +24,12 @@ impl Progress {
         self.done.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How much is done.
+    /// The number of calls that are done.
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// How much is done a second over this span, after a time to warm up.
+    /// The calls that are done a second over this span, after a time to warm up.
     pub(crate) async fn rate(&self, warm_up: Duration, span: Duration) -> f64 {
         tokio::time::sleep(warm_up).await;
         let (began, before) = (Instant::now(), self.done());

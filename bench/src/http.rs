@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Where the body of the newest answer begins.
+    /// The place at which the body of the newest answer begins.
     body: usize,
 }
 

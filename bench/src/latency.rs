@@ -63,7 +63,7 @@ pub(crate) async fn run(cli: &Cli, slow_disk: bool) -> anyhow::Result<()> {
     bench.finish().await
 }
 
-/// What a load came to: rates, and milliseconds, one of each for each round.
+/// The measure of a load: rates, and milliseconds, one of each for each round.
 #[derive(Default)]
 struct Rounds {
     rate: Vec<f64>,

@@ -15,7 +15,7 @@ use store::{Database, DatabaseConfig};
 use crate::closed_loop::Progress;
 use crate::{Load, report};
 
-/// What each wallet holds at the start.
+/// The balance of each wallet at the start.
 const BALANCE: i64 = 1_000_000_000;
 
 pub(crate) struct Bench {
@@ -24,7 +24,7 @@ pub(crate) struct Bench {
     accounts: i64,
 }
 
-/// Where the ledger is that is measured alone.
+/// The schema of the ledger that is measured alone.
 pub(crate) fn config(url: &str) -> DatabaseConfig {
     DatabaseConfig::at(url).in_schema("ledger")
 }
@@ -112,7 +112,7 @@ impl Draw {
     }
 }
 
-/// Who pays whom: `None` for the merchant.
+/// The payer and the receiver: `None` for the merchant.
 pub(crate) fn movement(draw: &mut Draw, load: Load, accounts: i64) -> (i64, Option<i64>) {
     let from = draw.up_to(accounts);
     if load == Load::Hot && draw.up_to(10) > 1 {

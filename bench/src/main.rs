@@ -100,7 +100,7 @@ enum What {
     },
 }
 
-/// Which accounts move money.
+/// The accounts that move money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Load {
     /// Any to any.
@@ -153,7 +153,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is measured as a ratio to pgbench, in alternation with it.
+/// Measures something as a ratio to pgbench, in alternation with it.
 async fn ratios(cli: &Cli) -> anyhow::Result<()> {
     let span = Duration::from_secs(cli.seconds);
     report::say("starting a PostgreSQL of its own, with default durability");
@@ -185,7 +185,7 @@ async fn ratios(cli: &Cli) -> anyhow::Result<()> {
     report.print("pgbench")
 }
 
-/// What is measured.
+/// The subject of a measurement.
 enum Subject {
     Ledger(Box<ledger::Bench>),
     Bank(Box<bank::Bench>),

@@ -60,7 +60,7 @@ pub(crate) async fn run(minutes: u64) -> anyhow::Result<()> {
     progress.end(payers).await
 }
 
-/// What the system says that a process has in memory.
+/// The memory of a process, as the system tells it.
 fn resident_mib(process: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

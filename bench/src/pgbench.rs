@@ -83,7 +83,7 @@ impl Yardstick {
             .with_context(|| format!("pgbench gave no rate: {text}"))
     }
 
-    /// How long each transfer took from when it was due, at so many a second.
+    /// The time that each transfer took from when it was due, at so many a second.
     pub(crate) fn latencies(&self, rate: f64, span: Duration) -> anyhow::Result<Vec<Duration>> {
         let prefix = self.scripts.path().join("log");
         let prefix = prefix.to_string_lossy();

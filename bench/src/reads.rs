@@ -26,7 +26,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The path of what a user reads, whose wallet has the user's number.
 type PathOf = fn(i64) -> String;
 
-/// What is read.
+/// The kinds of reads.
 const READS: [(&str, PathOf); 2] = [
     ("balance through the gateway", |user| {
         format!("/api/v1/wallets/{user}/balance")
@@ -64,7 +64,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<()> {
     report.print("nginx in front of axum")
 }
 
-/// How many bytes a client is answered.
+/// The number of bytes that a client is answered.
 async fn length(client: &Client, path: PathOf) -> anyhow::Result<usize> {
     let mut connection = Connection::open(client.port).await?;
     client.get(&mut connection, &path(client.user)).await?;

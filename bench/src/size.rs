@@ -68,7 +68,7 @@ async fn fill(url: &str, transfers: i64, accounts: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a server that has run for a while has behind it.
+/// Brings a server to the state of one that has run for a while.
 async fn settle(url: &str) -> anyhow::Result<()> {
     let mut connection = sqlx::PgConnection::connect(url).await?;
     connection.execute("checkpoint").await?;

@@ -22,15 +22,15 @@ use crate::disk::SmallDisk;
 use crate::planted::Bug;
 use crate::process::{BUG, Role};
 
-/// How long everything may take to be healthy, at the start and after the last fault.
+/// The time that everything may take to be healthy, at the start and after the last fault.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
-/// What each user begins with.
+/// The money that each user begins with.
 const FIRST_TOP_UP: i64 = 1_000;
 /// The variable that tells a process where others pass orders on to it.
 const PEER_URL: &str = "PEER_URL";
 const SECRET: &str = "a secret of the checker, longer than 32 bytes";
 
-/// Where the money is.
+/// The kind of database that the money is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StoreKind {
     /// Each service in processes of its own, on one PostgreSQL.
@@ -117,12 +117,12 @@ impl Bank {
         Ok(())
     }
 
-    /// How many processes can be killed.
+    /// The number of processes that can be killed.
     pub fn servers(&self) -> usize {
         self.servers.len()
     }
 
-    /// What a server is called.
+    /// The name of a server.
     pub fn server_name(&self, index: usize) -> &'static str {
         self.servers[index].name
     }
@@ -150,7 +150,7 @@ impl Bank {
         self.postgres.as_mut()
     }
 
-    /// Where the processes' own words are.
+    /// The folder of the processes' own logs.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

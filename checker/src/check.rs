@@ -20,7 +20,7 @@ use self::asked::{is_what_was_asked, named_wallet, needed};
 use crate::ledger::{Position, Replay};
 use crate::record::{Call, Kind, Moment, Outcome, Shown, Told};
 
-/// How many violations a verdict names.
+/// The number of violations that a verdict names.
 const NAMED_MAX: usize = 20;
 
 /// Judges the calls of a run by the log as it was at its end. The first `before` entries were there when the run began.
@@ -43,17 +43,17 @@ pub fn check(calls: &[Call], replay: &Replay, before: Position) -> Verdict {
     judge.verdict
 }
 
-/// What clients asked for and were told under one key.
+/// The requests and answers of clients under one key.
 #[derive(Debug, Default)]
 struct Asked<'a>(HashMap<Uuid, Asks<'a>>);
 
 #[derive(Debug)]
 struct Asks<'a> {
-    /// When the first call began.
+    /// The beginning of the first call.
     first_start: Moment,
-    /// When the first answer ended that told of the entry.
+    /// The end of the first answer that told of the entry.
     first_told: Option<Moment>,
-    /// Whether the entry may be there: an answer said so, or left it open.
+    /// True if the entry may be there: an answer said so, or left it open.
     may_be_done: bool,
     operations: Vec<&'a Operation>,
 }
@@ -174,7 +174,7 @@ impl Judge<'_> {
         Span { earliest, latest }
     }
 
-    /// What a client was told of its own write is what the ledger has.
+    /// Checks that a client was told of its own write what the ledger has.
     fn writes(&mut self, calls: &[Call], asked: &Asked<'_>) {
         for call in calls {
             let Some((key, operation, outcome)) = call.as_write() else {
@@ -313,7 +313,7 @@ impl Judge<'_> {
     }
 }
 
-/// Whether the answer tells of a state.
+/// Returns whether the answer tells of a state.
 fn sees(call: &Call) -> bool {
     matches!(
         call.kind,

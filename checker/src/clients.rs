@@ -15,17 +15,17 @@ use testing::{Answer, TestClient};
 
 use crate::record::{Kind, Outcome, Recorder, Shown, Told, Totals, random};
 
-/// How long a client waits for an answer.
+/// The time that a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// How many rows a client asks for.
+/// The number of rows that a client asks for.
 const PAGE: usize = 20;
-/// What is moved at once, at most.
+/// The most that is moved at once.
 const AMOUNT_MAX: u64 = 300;
 
 /// Somebody with a wallet.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Who.
+    /// The user.
     pub id: i64,
     /// Their wallet.
     pub wallet_id: i64,
@@ -51,7 +51,7 @@ pub struct Client {
     recorder: Recorder,
     entropy: Entropy,
     requests: u64,
-    /// What may be repeated: what got no answer, and some of what got one.
+    /// The calls that may be repeated: those without an answer, and some with one.
     open: Vec<Request>,
     settled: Option<Request>,
 }

@@ -28,7 +28,7 @@ impl SmallDisk {
         })
     }
 
-    /// Where it is.
+    /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -8,16 +8,16 @@ use clock::Entropy;
 use crate::bank::Bank;
 use crate::record::random;
 
-/// How long a fault lasts, at most.
+/// The longest time that a fault lasts.
 const LASTS_MAX_MS: u64 = 1_500;
-/// How long there is peace between two faults, at most.
+/// The longest peace between two faults.
 const PEACE_MAX_MS: u64 = 1_500;
-/// How many answers are lost at once, at most.
+/// The largest number of answers that are lost at once.
 const LOST_MAX: u64 = 4;
 /// By how much a slow link is late, at most.
 const LATE_MAX_MS: u64 = 200;
 
-/// How often each fault was there.
+/// The number of times that each fault was there.
 pub type Tally = BTreeMap<String, usize>;
 
 /// Breaks one thing after the other until the time is over, and leaves everything whole.

@@ -39,7 +39,7 @@ pub struct Replay {
     /// The id of the newest transaction of all users'.
     last_transaction_id: i64,
     payments: HashMap<i64, Vec<(Position, i64)>>,
-    /// What is wrong with the log itself.
+    /// The faults of the log itself.
     pub flaws: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ use ledger_api::{Event, Limit, Uuid};
 use money::Currency;
 use tokio::sync::mpsc;
 
-/// How long the commit lags behind the answer in [`Bug::AnswerBeforeCommit`].
+/// The time that the commit lags behind the answer in [`Bug::AnswerBeforeCommit`].
 const LAG: Duration = Duration::from_millis(20);
 
 /// A planted bug.
@@ -18,9 +18,9 @@ const LAG: Duration = Duration::from_millis(20);
 pub enum Bug {
     /// The client is answered, and then it is committed.
     AnswerBeforeCommit,
-    /// Whether a key is known is looked up when the order comes, not in the transaction that writes it; no unique index helps.
+    /// A known key is looked up when the order comes, not in the transaction that writes it; no unique index helps.
     KeyCheckedOutside,
-    /// When another process moved the head, its movements are not read: the balances in memory stay as they are.
+    /// The movements of another process that moved the head are not read: the balances in memory stay as they are.
     BalanceWithoutHead,
 }
 
@@ -46,7 +46,7 @@ impl Bug {
         Bug::ALL.into_iter().find(|bug| bug.name() == name)
     }
 
-    /// What whoever made this mistake left out of the schema, too.
+    /// The part of the schema that whoever made this mistake left out, too.
     pub fn schema(self) -> Option<&'static str> {
         (self == Bug::KeyCheckedOutside).then_some("drop index wallet.postings_key")
     }

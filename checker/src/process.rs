@@ -18,9 +18,9 @@ pub const CLOCK_JUMPS: &str = "CHECKER_CLOCK_JUMPS";
 /// The variable that names the planted bug.
 pub const BUG: &str = "CHECKER_BUG";
 
-/// How far a clock is off at most, in microseconds.
+/// The most that a clock is off, in microseconds.
 const JUMP_MAX: u64 = 20_000_000;
-/// How long a clock goes on before it jumps again, at most, in milliseconds.
+/// The longest time before a clock jumps again, in milliseconds.
 const JUMP_EVERY_MAX: u64 = 3_000;
 
 /// A service that a process can be.
@@ -119,7 +119,7 @@ fn serve_local(config: local::Config, clock: Clock, entropy: Entropy) -> ExitCod
     })
 }
 
-/// What the local mode is called here.
+/// The name of the local mode here.
 const LOCAL: &str = "local";
 /// The command line that a service reads.
 const SERVE: [&str; 2] = ["checker", "serve"];

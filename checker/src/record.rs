@@ -11,11 +11,11 @@ pub type Moment = u64;
 /// A call, and what came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// When the client began to send it.
+    /// The moment at which the client began to send it.
     pub start: Moment,
-    /// When the client had the answer, or gave up.
+    /// The moment at which the client had the answer, or gave up.
     pub end: Moment,
-    /// What it is.
+    /// The event.
     pub kind: Kind,
 }
 
@@ -33,28 +33,28 @@ impl Call {
     }
 }
 
-/// What a call asks, and what the answer was.
+/// A call, and its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// Something shall be done.
     Write {
         /// The key in the ledger.
         key: Uuid,
-        /// What shall be done.
+        /// The order.
         operation: Operation,
-        /// What was answered.
+        /// The answer.
         outcome: Outcome,
     },
     /// Something shall be shown.
     Read {
-        /// What was shown.
+        /// The state that was shown.
         shown: Shown,
-        /// Whether the answer says of itself that it may be behind.
+        /// True if the answer says of itself that it may be behind.
         may_be_behind: bool,
     },
 }
 
-/// What a client was told of something that shall be done.
+/// The answer to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is done.
@@ -67,46 +67,46 @@ pub enum Outcome {
     Unknown,
 }
 
-/// What an answer says of a movement that is done.
+/// The details that an answer tells of a movement that is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// What the wallet holds after it.
+    /// The wallet's balance after it.
     pub balance: Option<i64>,
     /// The payment's number.
     pub payment_id: Option<i64>,
 }
 
-/// What was shown. Only whole answers are written down: who was shown nothing has nothing to complain about.
+/// The state that was shown. Only whole answers are written down: who was shown nothing has nothing to complain about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// What a wallet holds.
+    /// A wallet's balance.
     Balance {
-        /// Which.
+        /// The wallet.
         wallet_id: i64,
-        /// How much.
+        /// The amount.
         balance: i64,
     },
     /// The newest transactions of a user.
     History {
-        /// Whose.
+        /// The user.
         user_id: i64,
-        /// How many were asked for.
+        /// The number that was asked for.
         limit: usize,
         /// Their ids, the newest first.
         ids: Vec<i64>,
     },
     /// The newest payments of a user.
     Payments {
-        /// Whose.
+        /// The user.
         user_id: i64,
-        /// How many were asked for.
+        /// The number that was asked for.
         limit: usize,
         /// Their ids, the newest first.
         ids: Vec<i64>,
     },
-    /// What a user's transactions sum up to.
+    /// The sums of a user's transactions.
     Stats {
-        /// Whose.
+        /// The user.
         user_id: i64,
         /// The sums.
         totals: Totals,
@@ -116,19 +116,19 @@ pub enum Shown {
 /// A user's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many transactions.
+    /// The number of transactions.
     pub transactions: i64,
-    /// What came in from outside.
+    /// The money that came in from outside.
     pub topup: i64,
-    /// What merchants got.
+    /// The money that merchants got.
     pub payment: i64,
-    /// What was sent to others.
+    /// The money that was sent to others.
     pub sent: i64,
-    /// What others sent.
+    /// The money that others sent.
     pub received: i64,
 }
 
-/// Where all clients write their calls.
+/// The file that all clients write their calls into.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     began: Instant,

@@ -18,41 +18,41 @@ use crate::planted::Bug;
 const CLIENTS: usize = 12;
 /// Few users, so that clients get in each other's way.
 const USERS: usize = 4;
-/// How long clients may go on repeating what has no answer yet, once every part is healthy.
+/// The time that clients may go on repeating what has no answer yet, once every part is healthy.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a run shall be.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// This crate's binary.
     pub program: PathBuf,
     /// On which store.
     pub store: StoreKind,
-    /// How long clients call.
+    /// The time that clients call.
     pub lasts: Duration,
-    /// What chooses calls and faults.
+    /// The seed of calls and faults.
     pub seed: i64,
-    /// Whether things break, and clocks jump.
+    /// True if things break, and clocks jump.
     pub with_faults: bool,
     /// A bug to be found.
     pub bug: Option<Bug>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
     /// The judgement.
     pub verdict: Verdict,
-    /// What broke, and how often.
+    /// The faults, and how often there was each.
     pub faults: Tally,
     /// The audit's lines, if it found the ledger or what follows it not whole.
     pub audit: Option<String>,
-    /// Where the processes' logs are, if something was found.
+    /// The folder of the processes' logs, if something was found.
     pub logs: PathBuf,
 }
 
 impl Report {
-    /// Whether everything is explained, and whole.
+    /// Returns whether everything is explained, and whole.
     pub fn is_good(&self) -> bool {
         self.verdict.violations.is_empty() && self.audit.is_none()
     }

@@ -100,7 +100,7 @@ impl Processes {
         lines(&self.log(role))
     }
 
-    /// How often these services together wrote this message.
+    /// The number of times that these services together wrote this message.
     fn count(&self, roles: &[&str], message: &str) -> usize {
         let lines = roles.iter().flat_map(|role| self.lines(role));
         lines.filter(|line| line["message"] == message).count()

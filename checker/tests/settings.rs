@@ -14,7 +14,7 @@ fn service(role: &str) -> Command {
     command
 }
 
-/// What it says, and its exit code. None of these starts may get as far as to serve.
+/// Its words, and its exit code. None of these starts may get as far as to serve.
 fn said(command: &mut Command) -> (String, Option<i32>) {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -28,7 +28,7 @@ pub struct ServiceDatabases {
 }
 
 impl ServiceDatabases {
-    /// Whether any is named.
+    /// Returns whether any is named.
     pub(crate) fn is_any(&self) -> bool {
         ["wallet", "transaction", "payment", "user"]
             .iter()

@@ -20,9 +20,9 @@ use crate::progress::Progress;
 use cut::Cut;
 use manifest::{Content, LedgerHead, Manifest};
 
-/// What is said where the data is in PostgreSQL.
+/// The sentence where the data is in PostgreSQL.
 const POSTGRES: &str = "the data is in PostgreSQL (DATABASE_URL), which has its own tools for this: docs/BACKUP.md says which, and in which order";
-/// What the name of an unfinished backup ends with.
+/// The end of the name of an unfinished backup.
 const UNFINISHED: &str = ".partial";
 
 /// Copies the data folder to `to`, which must not be there, or be empty. `false` when the copy does not pass the audit; it is then left
@@ -103,7 +103,7 @@ fn target(from: &Path, to: &Path) -> anyhow::Result<PathBuf> {
     Ok(whole)
 }
 
-/// Whether nothing is at this path, or an empty folder.
+/// Returns whether nothing is at this path, or an empty folder.
 fn is_free(path: &Path) -> anyhow::Result<bool> {
     match fs::read_dir(path) {
         Ok(mut entries) => Ok(entries.next().is_none()),

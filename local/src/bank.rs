@@ -20,10 +20,10 @@ use crate::{Config, Home};
 const DEMO_EMAILS: [&str; 3] = ["john@example.com", "jane@example.com", "bob@example.com"];
 const DEMO_PASSWORD: &str = "password123";
 
-/// How long the start may take until everything is ready.
+/// The time that the start may take until everything is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a part that ends after others that took their time has for it at least.
+/// The least time that a part has for its end, also after others that took theirs.
 const PART_END_MIN: Duration = Duration::from_secs(1);
 
 /// The five services, running.
@@ -112,7 +112,7 @@ impl Bank {
         Ok(bank)
     }
 
-    /// Where the gateway listens, as a URL that works on this machine.
+    /// The gateway's URL, as it works on this machine.
     pub fn gateway_url(&self) -> String {
         self.url(0)
     }

@@ -13,14 +13,14 @@ use user::{LedgerView, judge};
 
 use crate::Home;
 
-/// What is said where to read on.
+/// The sentence that says where to read on.
 const READ_ON: &str = "docs/OPERATIONS.md, After a restore; `dompet repair` says how to go on";
 
 /// A service whose database does not go with the ledger, and why.
 pub(crate) struct Finding {
     /// The service.
     pub(crate) service: &'static str,
-    /// Why, as a sentence.
+    /// The reason, as a sentence.
     pub(crate) why: String,
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn check_that_none_is_missing(home: &Home) -> anyhow::Result<()
     Ok(())
 }
 
-/// Whether what is there goes with the ledger. The schemas are this version's.
+/// Checks whether what is there goes with the ledger. The schemas are this version's.
 pub(crate) async fn check(home: &Home, demo_data: bool) -> anyhow::Result<()> {
     let findings = findings(home, &Ledger::open(home).await?, demo_data).await?;
     if findings.is_empty() {
@@ -144,7 +144,7 @@ async fn mismatch(ledger: &Ledger, position: &Position) -> anyhow::Result<Option
         .map(|mismatch| feed_follower::Stopped::from(mismatch).to_string()))
 }
 
-/// What a service's database says to a query that every release understands; `None` where it has no such table.
+/// The answer of a service's database to a query that every release understands; `None` where it has no such table.
 async fn number(
     home: &Home,
     service: &'static str,

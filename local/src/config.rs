@@ -61,12 +61,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Where the data is unless told otherwise.
+    /// The data folder unless told otherwise.
     pub const DATA_DIR: &str = "./data";
     /// Where probes and metrics are unless told otherwise.
     pub(crate) const PROBE_PORT: u16 = 5099;
 
-    /// Whether the demo users are wanted.
+    /// Returns whether the demo users are wanted.
     pub fn has_demo_data(&self) -> bool {
         self.demo_data && !self.no_demo_data
     }

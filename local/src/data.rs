@@ -39,7 +39,7 @@ pub(crate) fn log_of(database: &Path) -> PathBuf {
     name.into()
 }
 
-/// Where the data is.
+/// The place of the data.
 #[derive(Clone)]
 pub struct Home {
     folder: PathBuf,
@@ -83,7 +83,7 @@ impl Home {
         self
     }
 
-    /// Whether files are opened without changing or making any.
+    /// Returns whether files are opened without changing or making any.
     pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
     }
@@ -101,14 +101,14 @@ impl Home {
         self
     }
 
-    /// Whether it is known where a service's database would be.
+    /// Returns whether it is known where a service's database would be.
     pub fn knows(&self, service: &str) -> bool {
         !self.apart.is_any()
             || self.database_url.is_some()
             || self.apart.database(service).is_some()
     }
 
-    /// Whether a service's database is named by itself, so that its tables must be there.
+    /// Returns whether a service's database is named by itself, so that its tables must be there.
     pub fn names(&self, service: &str) -> bool {
         self.apart.database(service).is_some()
     }
@@ -164,14 +164,14 @@ impl Home {
         }
     }
 
-    /// Whether a service's database would be a file, and that is not there or has nothing in it.
+    /// Returns whether a service's database would be a file, and that is not there or has nothing in it.
     pub(crate) fn has_no_file_of(&self, service: &str) -> bool {
         let file = self.folder.join(format!("{service}.db"));
         let is_file = self.database_url.is_none() && !self.apart.is_any();
         is_file && std::fs::metadata(file).map_or(true, |file| file.len() == 0)
     }
 
-    /// Whether there is anything to audit.
+    /// Returns whether there is anything to audit.
     pub fn exists(&self) -> bool {
         if self.apart.is_any() || self.database_url.is_some() {
             return self.knows("wallet");
@@ -238,7 +238,7 @@ impl Home {
         }
     }
 
-    /// Whether somebody has registered; not where that cannot be read, because then nobody can log in either.
+    /// Returns whether somebody has registered; not where that cannot be read, because then nobody can log in either.
     async fn has_users(&self) -> bool {
         let Ok(database) = Database::open(&self.database("user")).await else {
             return false;
@@ -317,7 +317,7 @@ fn restrict(path: &Path, allowed: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a dompet made it.
+/// Returns whether a dompet made it.
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_database = |service| name.starts_with(&file_of(service));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use local::{Bank, Config, Home};
 
-/// Where everything is.
+/// The text that says where everything is.
 pub(crate) fn greeting(bank: &Bank, home: &Home, demo: bool, audit: &str) -> String {
     let [gateway, user, wallet, transaction, payment] = bank.urls();
     let probes = bank.probe_url();

@@ -14,7 +14,7 @@ use local::{Bank, Config, Home, ServiceDatabases};
 use settings::{Findings, Settings};
 use telemetry::TelemetryConfig;
 
-/// How long a start that is told to stop may take to come to its end.
+/// The time that a start which is told to stop may take to come to its end.
 const START_REST: Duration = Duration::from_secs(2);
 /// The program, in what it says.
 const NAME: &str = "dompet";

@@ -72,7 +72,7 @@ pub async fn restore(
     Ok(true)
 }
 
-/// Whether the copy holds everything that a ledger has to. Leaves each database as one file.
+/// Checks that the copy holds everything that a ledger has to. Leaves each database as one file.
 async fn audit(
     manifest: &Manifest,
     staged: &Path,
@@ -89,7 +89,7 @@ async fn audit(
     Ok(true)
 }
 
-/// Whether this is part of somebody's data, and not what restores leave.
+/// Returns whether this is part of somebody's data, and not what restores leave.
 fn is_data(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name != RESTORING && !name.starts_with(BEFORE)

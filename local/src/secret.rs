@@ -20,7 +20,7 @@ use crate::data::SECRET_FILE;
 
 /// A file of more bytes than these is no secret.
 const BYTES_MAX: u64 = 4096;
-/// How much is drawn.
+/// The number of bytes that are drawn.
 const DRAWN_BYTES: usize = 48;
 
 /// A secret, and whether it was drawn now.

@@ -121,7 +121,7 @@ fn progress(what: &'static str) -> impl Fn(i64, i64) + Sync {
     }
 }
 
-/// What follows the ledger: the service, what is claimed of it, and whether that is so.
+/// The followers of the ledger: the service, what is claimed of it, and whether that is so.
 type Claim = (&'static str, &'static str, Verdict);
 
 async fn followers(home: &Home, store: &SqlStore) -> anyhow::Result<[Claim; 3]> {

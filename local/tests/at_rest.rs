@@ -85,7 +85,7 @@ fn reachable(command: &Command, data: &Path) -> Command {
     reachable
 }
 
-/// What `verify` says of it, after a look whether it left everything as it was.
+/// The report of `verify` on it, after a look whether it left everything as it was.
 fn verify(data: &Path, user: Option<u32>) -> (String, Option<i32>) {
     let before = contents(data);
     let mut dompet = command(data, testing::free_ports());

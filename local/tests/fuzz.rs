@@ -22,11 +22,11 @@ use testing::TestClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How much longer than what proptest finds right for pure functions.
+/// The factor by which tries are fewer than for pure functions.
 const REQUESTS: u32 = 8;
-/// How long a whole request may take.
+/// The time that a whole request may take.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
-/// How long bytes that may be half a request are given.
+/// The time that bytes which may be half a request are given.
 const HALF_A_REQUEST: Duration = Duration::from_millis(50);
 
 fn runner(cases: u32) -> TestRunner {
@@ -47,7 +47,7 @@ struct Seed {
     body: Vec<u8>,
 }
 
-/// Which part of a request is damaged.
+/// The part of a request that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Part {
     Path,
@@ -138,7 +138,7 @@ impl FuzzedBank {
         }
     }
 
-    /// What comes back until the server closes, or the time is over.
+    /// The bytes that come back until the server closes, or the time is over.
     async fn send(&self, request: &[u8], patience: Duration) -> (Vec<u8>, bool) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         // Who is refused early sees the connection end while it still writes.

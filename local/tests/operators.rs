@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use testing::TestClient;
 
-/// What a command says on standard output and on standard error, and its exit code.
+/// The words of a command on standard output and on standard error, and its exit code.
 fn said(command: &mut Command) -> (String, String, Option<i32>) {
     let output = command
         .stdout(Stdio::piped())

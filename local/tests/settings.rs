@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use process::{Running, command, healthy};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// What is said about a start with these variables, and the exit code. None of these starts may get as far as to serve.
+/// The words about a start with these variables, and the exit code. None of these starts may get as far as to serve.
 fn refused(folder: &Path, variables: &[(&str, &str)]) -> (String, Option<i32>) {
     let mut dompet = dompet(folder);
     dompet.envs(variables.iter().copied());
@@ -255,7 +255,7 @@ fn ports_that_cannot_be_had_are_told_apart() {
     assert!(!said.contains("taken"), "{said}");
 }
 
-/// What it says until it is healthy, and then ended in order.
+/// Its words until it is healthy, and then ended in order.
 async fn started(variables: &[(&str, &str)], words: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let ports = testing::free_ports();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// Calls that were judged.
@@ -19,7 +19,7 @@ pub struct Verdict {
     pub reads: usize,
     /// Reads that said of themselves that they may be behind.
     pub behind: usize,
-    /// What the ledger does not explain: all of the log's own, and of the others the first ones.
+    /// The observations that the ledger does not explain: all of the log's own, and of the others the first ones.
     pub violations: Vec<Violation>,
 }
 
@@ -43,9 +43,9 @@ pub enum Rule {
 /// One thing that must never be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which rule.
+    /// The rule.
     pub rule: Rule,
-    /// What was seen.
+    /// The observation.
     pub what: String,
 }
 

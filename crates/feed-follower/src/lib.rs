@@ -137,7 +137,7 @@ impl Follower {
         })
     }
 
-    /// Why nothing is followed any more, if that is so.
+    /// The reason that nothing is followed any more, if that is so.
     pub fn stopped(&self) -> Option<Stopped> {
         match &*self.state.borrow() {
             State::Stopped(stopped) => Some(*stopped),

@@ -29,7 +29,7 @@ pub struct Work<M, L> {
     waiting: mpsc::Receiver<Reader>,
     state: Arc<watch::Sender<State>>,
     ledger: Needed,
-    /// Where the model was when it was last looked at.
+    /// The model's position when it was last looked at.
     last: Position,
     generation: Arc<AtomicU64>,
 }

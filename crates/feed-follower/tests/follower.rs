@@ -30,7 +30,7 @@ struct LedgerState {
     released: Notify,
     /// The log leaves this entry out.
     gap: Mutex<Option<i64>>,
-    /// Which ledger it is.
+    /// The ledger's identity.
     id: Mutex<u128>,
     /// It was restored from before this entry, and written further.
     diverged_at: Mutex<Option<i64>>,

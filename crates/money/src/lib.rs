@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Amount(i64);
 
-/// Why a number is not an [`Amount`].
+/// The reason that a number is not an [`Amount`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an amount is a whole number from 1 to {max}", max = Amount::MAX.units())]
 pub struct InvalidAmount;

@@ -14,7 +14,7 @@ use crate::{Findings, Settings};
 /// More mistakes than this are not gathered.
 const MISTAKES_MAX: usize = 64;
 
-/// Why there are no settings.
+/// The reason that there are no settings.
 #[derive(Debug)]
 pub enum NotUsable {
     /// Clap's own answer: help, the version, or words that it does not understand.

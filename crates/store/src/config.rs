@@ -84,7 +84,7 @@ impl DatabaseConfig {
     }
 }
 
-/// What may name a database, as far as it can be told without asking. No part of it is in the sentence: it has a password in it.
+/// Checks the name of a database, as far as it can be told without asking. No part of it is in the sentence: it has a password in it.
 pub fn database_url(text: &str) -> Result<String, String> {
     const FORM: &str =
         "a URL such as postgres://user:password@host/database or sqlite://path/to/file.db";

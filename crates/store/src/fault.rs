@@ -40,7 +40,7 @@ pub enum Fault {
 pub struct Unusable {
     /// The fault.
     pub fault: Fault,
-    /// Why, with where the database is. For the log: it names hosts.
+    /// The cause, with where the database is. For the log: it names hosts.
     pub sentence: String,
     /// True if it may be well in a moment, without anybody doing anything.
     pub passes: bool,

@@ -36,8 +36,8 @@ const ASK_LIMIT: Duration = Duration::from_secs(1);
 /// The number of times that a read, or the beginning of a transaction, is tried on another connection.
 const REPEATS_MAX: u32 = 3;
 
-/// Whatever the defaults are. The services' statements look rows up by key, and each has one good plan. A plan made anew at each use
-/// costs time; one made while a table was small and kept when it is large must not read the whole table.
+/// Settings of every session, whatever the defaults are. The services' statements look rows up by key, and each has one good plan. A plan
+/// made anew at each use costs time; one made while a table was small and kept when it is large must not read the whole table.
 const SETTINGS: [(&str, &str); 14] = [
     // An accepted write is on the disk before it is answered. Followers, which can follow again, turn it off for their own commits.
     ("synchronous_commit", "on"),

@@ -124,7 +124,7 @@ pub(crate) fn keeps_options_away(error: &sqlx::Error) -> bool {
     said.is_some_and(|said| said.contains("unsupported startup parameter"))
 }
 
-/// Why there is no connection.
+/// The reason that there is no connection.
 pub(crate) fn cannot_connect(server: &Server, error: sqlx::Error) -> Unusable {
     let why = cause(&error);
     if why.contains("transaction blocks not allowed") {

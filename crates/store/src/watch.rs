@@ -43,9 +43,9 @@ pub(crate) struct Link {
     pub(crate) way: AtomicU8,
     /// Something went wrong since the last look.
     pub(crate) is_suspect: AtomicBool,
-    /// When a connection was found dead, in milliseconds since `began`: others from before may be, too.
+    /// The moment at which a connection was found dead, in milliseconds since `began`: others from before may be, too.
     lost_ms: AtomicU64,
-    /// When a server turned out to be read-only, likewise: connections from before may still lead to what was the primary.
+    /// The moment at which a server turned out to be read-only, likewise: connections from before may still lead to what was the primary.
     demoted_ms: AtomicU64,
     /// The server that can fall silent. A file does not.
     server: Option<Server>,

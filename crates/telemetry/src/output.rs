@@ -16,14 +16,14 @@ use std::time::Duration;
 
 /// Bytes that may wait for an output. A line has 300 or so, so these are some 3,000.
 pub const WAITING_BYTES_MAX: usize = 1024 * 1024;
-/// How long the end of a process waits for its last lines to be written.
+/// The time that the end of a process waits for its last lines to be written.
 pub const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static STDERR: OnceLock<Output> = OnceLock::new();
 static STDOUT: OnceLock<Output> = OnceLock::new();
 
-/// How many lines of this process found no place so far.
+/// The number of lines of this process that found no place so far.
 pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -52,7 +52,7 @@ type DirectWrite = dyn Fn(&[u8]) + Send + Sync;
 /// An output with a thread that writes to it.
 pub struct Output {
     queue: Arc<Queue>,
-    /// Whether there is a thread. Where none could be started, the process is about to say why it cannot start, and may wait.
+    /// True if there is a thread. Where none could be started, the process is about to say why it cannot start, and may wait.
     has_thread: bool,
     direct: Box<DirectWrite>,
 }

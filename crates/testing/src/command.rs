@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use store::DatabaseConfig;
 
-/// How a command ended, and what it said on both of its streams.
+/// The end of a command, and what it said on both of its streams.
 #[derive(Debug)]
 pub struct Said {
     /// The exit code.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::postgres::{leave_out, server_user};
 
-/// When a client gives its server's connection back.
+/// The moment at which a client gives its server's connection back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
-    /// When it leaves.
+    /// At the end of its session.
     Session,
     /// After each transaction.
     Transaction,

@@ -24,9 +24,9 @@ use super::LedgerHead;
 use crate::data::{SERVICES, file_of, log_of};
 use crate::progress::Progress;
 
-/// How long a lock is waited for. A service holds one for the time of a commit.
+/// The time that a lock is waited for. A service holds one for the time of a commit.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// How long until a lock that SQLite does not wait for is tried again.
+/// The time until a lock that SQLite does not wait for is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// The databases at one moment, held until they are copied.
@@ -78,7 +78,7 @@ impl Cut {
         Ok(Cut { sources, ledger })
     }
 
-    /// Where the ledger ended.
+    /// The number of the ledger's last entry.
     pub(super) fn ledger(&self) -> LedgerHead {
         self.ledger.clone()
     }

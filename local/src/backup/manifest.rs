@@ -19,7 +19,7 @@ const FILE: &str = "manifest.json";
 const FORMAT: u32 = 1;
 /// The largest list that is read.
 const BYTES_MAX: u64 = 64 * 1024;
-/// How much is hashed at once.
+/// The number of bytes that are hashed at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The list of a backup's files, and what it is a backup of.
@@ -29,9 +29,9 @@ pub(crate) struct Manifest {
     pub(crate) format: u32,
     /// The version of the program that made it.
     pub(crate) dompet: String,
-    /// When it was made, as RFC 3339.
+    /// The time at which it was made, as RFC 3339.
     pub(crate) created_at: String,
-    /// Where the ledger ended.
+    /// The number of the ledger's last entry.
     pub(crate) ledger: LedgerHead,
     /// Every file but this one.
     pub(crate) files: Vec<BackupFile>,
@@ -51,15 +51,15 @@ pub(crate) struct LedgerHead {
 pub(crate) struct BackupFile {
     /// Its name in the folder.
     pub(crate) name: String,
-    /// What is in it.
+    /// The files that are in it.
     #[serde(flatten)]
     pub(crate) content: Content,
 }
 
-/// What tells a file's content from any other.
+/// The mark that tells a file's content from any other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// How many bytes.
+    /// The number of bytes.
     pub(crate) bytes: u64,
     /// Their SHA-256, in hexadecimal.
     pub(crate) sha256: String,
@@ -158,7 +158,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// How much all files are together.
+    /// The size of all files together.
     pub(crate) fn bytes(&self) -> u64 {
         let sizes = self.files.iter().map(|file| file.content.bytes);
         sizes.fold(0, u64::saturating_add)

@@ -34,7 +34,7 @@ impl Files {
         Ok(())
     }
 
-    /// What else may be behind a ledger that is shorter than what follows it, or that has nothing in it.
+    /// Other causes of a ledger that is shorter than what follows it, or that has nothing in it.
     pub(super) fn hint(&self, is_whole: bool, entries: i64) -> Option<&'static str> {
         if !self.wallet_has_no_log || (is_whole && entries > 0) {
             return None;
@@ -64,7 +64,7 @@ pub(super) fn ensure_a_ledger(home: &Home) -> anyhow::Result<()> {
     )
 }
 
-/// Why a service's file cannot be compared with the ledger, if it is a file and cannot.
+/// The reason that a service's file cannot be compared with the ledger, if it is a file and cannot.
 pub(super) async fn flaw(home: &Home, service: &str) -> anyhow::Result<Option<String>> {
     let Some(file) = home.file(service) else {
         return Ok(None);
@@ -82,7 +82,7 @@ pub(super) async fn flaw(home: &Home, service: &str) -> anyhow::Result<Option<St
     }
 }
 
-/// What is said of a file that opens, and lacks the tables of its service.
+/// The sentence about a file that opens, and lacks the tables of its service.
 pub(super) fn lacks_tables(home: &Home, service: &str) -> anyhow::Result<String> {
     let file = home.file(service).context("the database is no file")?;
     let file = file.display();

@@ -10,7 +10,7 @@ use crate::support::{Customer, TestBank, every_bank, every_bank_with};
 /// The most that one movement moves, unless the operator says otherwise.
 const MOVEMENT_MAX: i64 = 1_000_000_000_000;
 
-/// What an answer says, without what differs between any two answers.
+/// The content of an answer, without what differs between any two answers.
 fn said(answer: &Answer) -> (u16, Value) {
     let mut body = answer.json();
     if let Some(fields) = body.as_object_mut() {

@@ -129,7 +129,7 @@ read at the start only. That nobody reads its output, or that the output cannot 
 | 130, 143 | it was ended at once, by a second Ctrl-C or SIGTERM |
 ";
 
-/// What is set to nothing, mistyped, or not heeded is known by this list.
+/// This list knows the settings that are set to nothing, mistyped, or not heeded.
 #[test]
 fn every_variable_is_on_the_list() {
     let mut variables: Vec<String> = [

@@ -9,7 +9,7 @@ use testing::execute;
 
 pub(crate) const SERVICES: [&str; 4] = ["user", "wallet", "transaction", "payment"];
 
-/// Where backups are: files beside SQLite's, schemas beside PostgreSQL's.
+/// The place of backups: files beside SQLite's, schemas beside PostgreSQL's.
 pub(crate) struct Snapshots {
     pub(crate) home: Home,
     folder: PathBuf,

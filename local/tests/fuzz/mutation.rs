@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// What has broken parsers before: numbers at their limits, quotes, brackets, bytes that are no text, what ends a line or a path.
+/// Texts that have broken parsers before: numbers at their limits, quotes, brackets, bytes that are no text, what ends a line or a path.
 const DICTIONARY: &[&[u8]] = &[
     b"null",
     b"true",

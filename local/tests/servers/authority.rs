@@ -54,7 +54,7 @@ async fn show_certificate(server: &DurablePostgres, folder: &Path) {
     .await;
 }
 
-/// What the program says of a server that it cannot use.
+/// The program's words about a server that it cannot use.
 fn refused(data: &Path, url: &str, root: Option<&str>) -> String {
     let mut dompet = command(data, testing::free_ports());
     dompet.env("DATABASE_URL", url);

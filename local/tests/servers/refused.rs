@@ -13,7 +13,7 @@ async fn why_not(url: &str) -> String {
     }
 }
 
-/// How the database is made, what is done to it, and what is said of it.
+/// The making of a database, what is done to it, and what is said of it.
 const REFUSED: &[(&str, &[&str], &str)] = &[
     (
         "encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0",

@@ -5,7 +5,7 @@ use testing::{PgBouncer, PoolMode, own_postgres};
 
 use super::support::{prepare, start};
 
-/// What a role or a database has as defaults, one row each.
+/// Defaults of a role or a database, one row each.
 const DEFAULTS: &[(&str, &[&str])] = &[
     ("nothing special", &[]),
     (
