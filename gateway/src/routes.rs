@@ -89,6 +89,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row(PUT,    "/wallets/{id}/status",             Wallet),
     row(GET,    "/wallets/{id}/limits",             Wallet),
     row(PUT,    "/wallets/{id}/tier",               Wallet),
+    row(GET,    "/admin/wallets",                   Wallet),
     row(GET,    "/requests/{key}",                  Wallet),
     row(GET,    "/payments",                        Payment),
     row(GET,    "/payments/{id}",                   Payment),

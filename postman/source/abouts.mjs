@@ -24,6 +24,7 @@ const abouts = {
   "GET /wallets/{}/limits": "The limits of the wallet, and how much of each is used: the numbers by which the ledger decides.",
   "PUT /wallets/{}/tier": "Says how well the owner is known, which decides the limits. For administrators; the ledger keeps the reason.",
   "PUT /wallets/{}/status": "Freezes a wallet (`frozen`), or makes it `active` again. For administrators.",
+  "GET /admin/wallets": "The wallets of a user (`user_id`), or one wallet (`id`). For administrators.",
   "GET /requests/{}": "What became of the caller's own request, by its `Idempotency-Key`. 404 says that it was not carried out up to now.",
   "GET /payments": "The caller's payments, the newest first.",
   "GET /payments/{}": "One of the caller's payments.",

@@ -591,6 +591,17 @@ const administrators = folder(
         pm.environment.set("admin_token", pm.response.json().token);
       },
     }),
+    get("The wallets of a user", "/admin/wallets?user_id={{other_user_id}}", {
+      token: "admin_token",
+      before: needsAdmin,
+      status: 200,
+      shape: object({ wallets: list(wallet) }),
+      test() {
+        pm.test("they are Budi's", () => {
+          for (const wallet of pm.response.json().wallets) pm.expect(wallet.user_id).to.eql(Number(pm.environment.get("other_user_id")));
+        });
+      },
+    }),
     status("Freeze Budi's wallet", "frozen", {
       about: "No money moves in or out until it is `active` again.",
       shape: object({ wallet }),

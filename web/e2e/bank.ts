@@ -13,7 +13,7 @@ const START_LIMIT_MS = 60_000;
 const PORTS = ["GATEWAY_PORT", "USER_SERVICE_PORT", "WALLET_SERVICE_PORT", "TRANSACTION_SERVICE_PORT", "PAYMENT_SERVICE_PORT"];
 const target = process.env["CARGO_TARGET_DIR"] ?? new URL("../../target", import.meta.url).pathname;
 export const PASSWORD = "correct horse";
-const ADMIN = { email: "admin@example.com", password: "not-a-secret" };
+export const ADMIN = { email: "admin@example.com", password: "not-a-secret" };
 
 export class Bank {
   private constructor(
@@ -135,11 +135,22 @@ export const test = base.extend<Fixtures, { bank: Bank }>({
 export { expect };
 
 export async function signIn(page: Page, words: typeof id, one: { email: string }): Promise<void> {
-  await page.goto("/sign-in");
-  await page.getByLabel(words.auth.email, { exact: true }).fill(one.email);
-  await page.getByLabel(words.auth.password, { exact: true }).fill(PASSWORD);
-  await page.getByRole("button", { name: words.auth.signIn, exact: true }).click();
+  await fillIn(page, words, one.email, PASSWORD);
   await expect(page.getByTestId("balance")).toBeVisible();
+}
+
+export async function signInAsAdmin(page: Page, words: typeof id): Promise<void> {
+  await fillIn(page, words, ADMIN.email, ADMIN.password);
+  // On a phone and on a desk there is one each.
+  await page.getByRole("link", { name: words.admin.title }).filter({ visible: true }).click();
+  await expect(page.getByRole("heading", { name: words.admin.overview, level: 1 })).toBeVisible();
+}
+
+async function fillIn(page: Page, words: typeof id, email: string, password: string): Promise<void> {
+  await page.goto("/sign-in");
+  await page.getByLabel(words.auth.email, { exact: true }).fill(email);
+  await page.getByLabel(words.auth.password, { exact: true }).fill(password);
+  await page.getByRole("button", { name: words.auth.signIn, exact: true }).click();
 }
 
 /** Ports that nobody listens on; all are held until the last is found, so they differ. */

@@ -3,7 +3,7 @@
 
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { expect, signIn, test } from "./bank";
+import { ADMIN, expect, signIn, signInAsAdmin, test } from "./bank";
 
 /** The most that Google's Core Web Vitals call good is 0.1. */
 const LAYOUT_SHIFT_MAX = 0.05;
@@ -83,4 +83,15 @@ test("every page can be used by everybody, in both themes", async ({ page, bank,
   await page.goto("/profile");
   await page.getByRole("button", { name: words.profile.delete }).click();
   await look(page, "delete");
+
+  await bank.call("PUT", `/wallets/${budi.walletId}/status`, (await bank.call("POST", "/auth/login", undefined, ADMIN)).token, { status: "frozen" });
+  await page.goto("/profile");
+  await page.getByRole("button", { name: words.profile.signOut, exact: true }).click();
+  await expect(page).toHaveURL(/sign-in/);
+  await signInAsAdmin(page, words);
+  await settled();
+  await look(page, "admin");
+  await page.goto(`/admin/users?user=${budi.id}`);
+  await settled();
+  await look(page, "admin-users");
 });

@@ -6,5 +6,6 @@ declare module "vue-router" {
   interface RouteMeta {
     title: string;
     isOpen?: boolean;
+    isAdmin?: boolean;
   }
 }

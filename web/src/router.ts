@@ -1,4 +1,4 @@
-// Which address shows what. All pages are one file: together they are smaller than the libraries, and none is waited for later.
+// Which address shows what. The wallet's pages are one file: together they are smaller than the libraries, and none is waited for later.
 // `routes.json` names the same addresses: the gateway answers them with the page. A unit test compares the two.
 
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
@@ -16,7 +16,7 @@ import SignInPage from "./pages/SignInPage.vue";
 import StatisticsPage from "./pages/StatisticsPage.vue";
 import TopUpPage from "./pages/TopUpPage.vue";
 import { base } from "./base";
-import { isSignedIn } from "./session";
+import { isSignedIn, user } from "./session";
 
 export const routes: RouteRecordRaw[] = [
   { path: "/", component: HomePage, meta: { title: "home.title" } },
@@ -31,6 +31,9 @@ export const routes: RouteRecordRaw[] = [
   { path: "/statistics", component: StatisticsPage, meta: { title: "statistics.title" } },
   { path: "/wallets/new", component: NewWalletPage, meta: { title: "wallet.newTitle" } },
   { path: "/profile", component: ProfilePage, meta: { title: "profile.title" } },
+  // Few people are administrators: these are loaded when they are asked for.
+  { path: "/admin", component: () => import("./admin/OverviewPage.vue"), meta: { title: "admin.title", isAdmin: true } },
+  { path: "/admin/users", component: () => import("./admin/UsersPage.vue"), meta: { title: "admin.users", isAdmin: true } },
 ];
 
 const elsewhere: RouteRecordRaw = {
@@ -46,6 +49,8 @@ export const router = createRouter({
 });
 
 router.beforeEach((to) => {
+  // The server refuses what they would ask for; here it only spares others a page without use.
+  if (to.meta["isAdmin"] === true && isSignedIn.value && user.value?.role !== "admin") return { path: "/" };
   if (to.meta["isOpen"] === true || isSignedIn.value) return true;
   return { path: "/sign-in", query: to.fullPath === "/" ? {} : { next: to.fullPath } };
 });

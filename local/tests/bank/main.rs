@@ -2,6 +2,7 @@
 //! documents that are made from the code. One binary, since each one links everything.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod administration;
 mod attacks;
 mod audit;
 mod belonging;

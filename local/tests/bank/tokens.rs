@@ -31,6 +31,7 @@ const ROUTES: &[(&str, &str, usize)] = &[
     ("GET", "/wallets/1/limits", 2),
     ("PUT", "/wallets/1/tier", 2),
     ("GET", "/requests/a-key", 2),
+    ("GET", "/admin/wallets?user_id=1", 2),
     ("GET", "/events", 3),
     ("GET", "/transactions", 3),
     ("GET", "/transactions/1", 3),

@@ -1,5 +1,6 @@
 //! The HTTP routes: parse → one call → map.
 
+mod administration;
 mod currencies;
 pub(crate) mod internal;
 mod limits;
@@ -88,6 +89,7 @@ fn public() -> OpenApiRouter<Wallets> {
         .routes(routes!(limits::show))
         .routes(routes!(limits::set_tier))
         .routes(routes!(requests::find))
+        .routes(routes!(administration::wallets))
 }
 
 /// Wallets, or users, that one query asks for at most.
