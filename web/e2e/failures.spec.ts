@@ -147,6 +147,25 @@ test("a refusal says why, and that nothing moved", async ({ page, bank, words, a
   expect(await bank.balance(ani)).toBe(1);
 });
 
+test("a limit is told before anything is sent", async ({ page, bank, words }) => {
+  const ani = await bank.someone();
+  await signIn(page, words, ani);
+  await page.route("**/limits", async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    const day = { limit: "paid-day", window: "day", direction: "out", kinds: ["payment"], measure: "amount", max: 100_000, used: 60_000, resets_at: "2030-01-01T17:00:00Z" };
+    await route.fulfill({ response, json: { ...body, limits: [...body.limits, day] } });
+  });
+  await page.goto("/pay?merchant=Tokopedia&amount=50000");
+  await expect(page.getByText(/40[.,]000.*2030/)).toBeVisible();
+  await page.getByRole("button", { name: words.act.continue }).click();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await page.getByLabel(words.move.amount).fill("40000");
+  await page.getByRole("button", { name: words.act.continue }).click();
+  await expect(page.getByRole("dialog")).toBeVisible();
+  expect(await bank.balance(ani)).toBe(1_000_000);
+});
+
 test("a frozen wallet says so and offers nothing that it refuses", async ({ page, bank, words }) => {
   const ani = await bank.someone();
   await bank.freeze(ani);

@@ -31,6 +31,15 @@ export function useWallets() {
   });
 }
 
+/** What a wallet's limits allow. Without an answer a form does without: the server decides. */
+export function useLimits(walletId: MaybeRefOrGetter<number>) {
+  return useQuery({
+    queryKey: ["limits", computed(own), computed(() => toValue(walletId))],
+    queryFn: async () => (await ask(api.GET("/api/v1/wallets/{id}/limits", { params: { path: { id: toValue(walletId) } } }))).body.limits,
+    enabled: computed(() => toValue(walletId) > 0),
+  });
+}
+
 export interface TransactionPage {
   transactions: Transaction[];
   next?: number | null;
@@ -142,5 +151,5 @@ export async function transactionOf({ order }: Intent, done: Done): Promise<Tran
 
 /** Money moved: what was read before is old. */
 export function refresh(client: QueryClient): void {
-  for (const key of ["wallets", "transactions", "stats"]) void client.invalidateQueries({ queryKey: [key] });
+  for (const key of ["wallets", "transactions", "stats", "limits"]) void client.invalidateQueries({ queryKey: [key] });
 }

@@ -547,6 +547,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows the limits of one of the caller's wallets, and how much of each is used
+         * @description They are the numbers by which the ledger decides. What takes something back, such as a refund, is not limited. An administrator may look at
+         *     any wallet.
+         */
+        get: operations["getLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{id}/status": {
         parameters: {
             query?: never;
@@ -560,6 +581,26 @@ export interface paths {
          * @description Only administrators may call it.
          */
         put: operations["setWalletStatus"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{id}/tier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Says how well a wallet's owner is known, which decides its limits
+         * @description Only administrators may call it. The ledger keeps who decided it, and why.
+         */
+        put: operations["setWalletTier"];
         post?: never;
         delete?: never;
         options?: never;
@@ -696,12 +737,13 @@ export interface components {
              *     | `invalid_currency` | 400 | The currency is no code of ISO 4217 |
              *     | `currency_not_offered` | 400 | No wallets are opened in this currency here; `GET /currencies` lists the others |
              *     | `invalid_status` | 400 | The status is neither `active` nor `frozen` |
+             *     | `invalid_tier` | 400 | The tier is neither `unregistered` nor `registered` nor `merchant` |
              *     | `invalid_wallet_id` | 400 | The id of a wallet is no positive whole number |
              *     | `email_taken` | 400 | Somebody has registered with this address |
              *     | `user_verification_failed` | 400 | The user of the token is not there any more |
              *     | `wallet_exists` | 400 | The user has a wallet of this currency |
              *     | `insufficient_balance` | 400 | There is less in the wallet than the call would take out |
-             *     | `limit_exceeded` | 400 | A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures |
+             *     | `limit_exceeded` | 400 | A limit does not allow it; `limit`, `window`, `measure`, `max`, `used`, `requested` and `resets_at` are its figures |
              *     | `balance_limit` | 400 | The wallet would hold more than 9007199254740991 |
              *     | `ledger_limit` | 400 | The ledger cannot count that far |
              *     | `same_wallet` | 400 | Sender and receiver are one |
@@ -804,6 +846,65 @@ export interface components {
         Jwks: {
             /** @description The key that signs now first, then the one before it while its tokens live. */
             keys: components["schemas"]["Jwk"][];
+        };
+        /** @description One limit, and how much of it is used. */
+        LimitView: {
+            /**
+             * @description Whether it is about what the wallet receives, spends, or both.
+             * @enum {string}
+             */
+            direction: "in" | "out" | "both";
+            /** @description The kinds of movements that it counts; all where there are none. */
+            kinds: string[];
+            /**
+             * @description Its name, as a refusal says it.
+             * @example received-month
+             */
+            limit: string;
+            /**
+             * Format: int64
+             * @description The most that it allows.
+             * @example 40000000
+             */
+            max: number;
+            /**
+             * @description Whether it counts money, in the currency's smallest unit, or movements.
+             * @enum {string}
+             */
+            measure: "amount" | "count";
+            /**
+             * Format: date-time
+             * @description When nothing of it is used again. Left out where no time brings that.
+             * @example 2026-11-30T17:00:00Z
+             */
+            resets_at?: string;
+            /**
+             * Format: int64
+             * @description The part of it that is used.
+             * @example 1500000
+             */
+            used: number;
+            /**
+             * @description The time that it counts over: days and months begin at midnight in Jakarta.
+             * @enum {string}
+             */
+            window: "transaction" | "day" | "month" | "balance";
+        };
+        /** @description The limits of a wallet. */
+        LimitsBody: {
+            /** @description Each limit of this tier. */
+            limits: components["schemas"]["LimitView"][];
+            /**
+             * @description How well the owner is known. It decides the limits.
+             * @enum {string}
+             */
+            tier: "unregistered" | "registered" | "merchant";
+            /**
+             * Format: int64
+             * @description The wallet.
+             * @example 1
+             */
+            wallet_id: number;
         };
         /**
          * @description An address and a password.
@@ -1263,6 +1364,33 @@ export interface components {
              * @enum {string}
              */
             status: "active" | "frozen";
+        };
+        /** @description The tier of a wallet. */
+        TierBody: {
+            /**
+             * @description How well the owner is known. It decides the limits.
+             * @enum {string}
+             */
+            tier: "unregistered" | "registered" | "merchant";
+            /**
+             * Format: int64
+             * @description The wallet.
+             * @example 1
+             */
+            wallet_id: number;
+        };
+        /** @description The tier that a wallet gets. */
+        TierRequest: {
+            /**
+             * @description Why, for whoever reads the ledger later.
+             * @example Identity card checked
+             */
+            reason: string;
+            /**
+             * @description How well the owner is known. It decides the limits.
+             * @enum {string}
+             */
+            tier: "unregistered" | "registered" | "merchant";
         };
         /** @description One transaction. */
         TransactionBody: {
@@ -2012,7 +2140,7 @@ export interface operations {
              *     - `Invalid wallet`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
              *     - `Invalid wallet`, `wallet_not_active`: The wallet is frozen or closed.
              *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
-             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `measure`, `max`, `used`, `requested` and `resets_at` are its figures.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
              *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
@@ -2073,7 +2201,7 @@ export interface operations {
              *     - `Invalid source wallet`, `wallet_not_active`: The wallet is frozen or closed.
              *     - `Invalid source wallet`, `same_wallet`: Sender and receiver are one.
              *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
-             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `measure`, `max`, `used`, `requested` and `resets_at` are its figures.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
@@ -3053,6 +3181,51 @@ export interface operations {
             504: components["responses"]["TimedOut"];
         };
     };
+    getLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the wallet. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The limits. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Wallet not found`, `wallet_not_found`: There is no such wallet. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
     setWalletStatus: {
         parameters: {
             query?: never;
@@ -3080,6 +3253,78 @@ export interface operations {
             };
             /**
              * @description - `Invalid status`, `invalid_status`: The status is neither `active` nor `frozen`.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Wallet is not active`, `wallet_not_active`: The wallet is frozen or closed.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Wallet not found`, `wallet_not_found`: There is no such wallet. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    setWalletTier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the wallet. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TierRequest"];
+            };
+        };
+        responses: {
+            /** @description The wallet is of this tier. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TierBody"];
+                };
+            };
+            /**
+             * @description - `Invalid tier`, `invalid_tier`: The tier is neither `unregistered` nor `registered` nor `merchant`.
+             *     - `Missing required fields`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
              *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
              *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
@@ -3153,7 +3398,7 @@ export interface operations {
             };
             /**
              * @description - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
-             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `max`, `used`, `requested` and `resets_at` are its figures.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `measure`, `max`, `used`, `requested` and `resets_at` are its figures.
              *     - `Invalid amount`, `balance_limit`: The wallet would hold more than 9007199254740991.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.

@@ -109,6 +109,8 @@ export const en: typeof id = {
     fraction: "{currency} has no fraction that small.",
     zero: "The amount must be more than zero.",
     large: "This amount is too large.",
+    limit: "The limits of this wallet allow {amount} at most.",
+    limitUntil: "The limits of this wallet allow {amount} at most; more from {time}.",
     over: "Not enough: {amount} available.",
   },
   problem: {
@@ -308,6 +310,7 @@ export const en: typeof id = {
   },
   live: { received: "You received {amount}", receivedHidden: "You received money" },
   code: {
+    limit_exceeded: "The limits of this wallet do not allow it.",
     weak_password: "This password is among those that attackers try first. Choose another.",
     wrong_password: "The current password is wrong.",
     topup_closed: "Money comes in only through the operator here.",

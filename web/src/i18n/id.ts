@@ -109,6 +109,8 @@ export const id = {
     fraction: "{currency} tidak punya pecahan sekecil itu.",
     zero: "Jumlah harus lebih dari nol.",
     large: "Jumlah ini terlalu besar.",
+    limit: "Batas dompet ini paling banyak {amount}.",
+    limitUntil: "Batas dompet ini paling banyak {amount}; lebih banyak lagi mulai {time}.",
     over: "Saldo tidak cukup: tersedia {amount}.",
   },
   problem: {
@@ -308,6 +310,7 @@ export const id = {
   },
   live: { received: "Anda menerima {amount}", receivedHidden: "Anda menerima uang" },
   code: {
+    limit_exceeded: "Batas dompet ini tidak mengizinkannya.",
     weak_password: "Kata sandi ini termasuk yang pertama dicoba penyerang. Pilih yang lain.",
     wrong_password: "Kata sandi sekarang salah.",
     topup_closed: "Di sini uang hanya masuk melalui operator.",
