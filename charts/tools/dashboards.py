@@ -20,6 +20,8 @@ NS = 'namespace=~"$namespace"'
 GATEWAY = f'{NS},job="dompet-gateway"'
 SERVICES = f'{NS},job=~"dompet-.+"'
 WALLET = f'{NS},job="dompet-wallet"'
+LOG_INS = f'{SERVICES},act="log_in"'
+OTHER_ACTS = f'{SERVICES},act!="log_in"'
 REAL = f'route!~"{PROBES}"'
 TRACES = {
     "title": "Traces of this time",
@@ -128,6 +130,9 @@ OVERVIEW = [
     row("Log-in"),
     graph("Hashing a password", "s", (quantile(0.5, "password_hash_duration_seconds", SERVICES), "half within"), (quantile(0.99, "password_hash_duration_seconds", SERVICES), "99 of 100 within")),
     graph("Passwords that wait, and that were refused", "short", (f"sum(password_hashes_waiting{{{SERVICES}}})", "waiting"), (f"sum({rate('password_hashes_refused_total', SERVICES)})", "refused a second")),
+    graph("Log-ins", "ops", (f"sum by (result) ({rate('account_acts_total', LOG_INS)})", "{{result}}"), about="Refused: a wrong password, an unknown address or a suspended user. docs/runbooks/DompetLogInsFail.md"),
+    graph("Acts on accounts", "ops", (f"sum by (act, result) ({rate('account_acts_total', OTHER_ACTS)})", "{{act}} {{result}}"), about="As they are in the audit log."),
+    graph("Records of sessions that are over", "short", (f"max(revocation_records{{{SERVICES}}})", "records"), about="At most one a user; each service keeps as many."),
 ]
 
 LEDGER = [

@@ -12,6 +12,8 @@ import {
   list,
   object,
   openSession,
+  recipient,
+  auditEntry,
   paid,
   pastBalance,
   payment,
@@ -103,6 +105,17 @@ const users = folder("Users", "Accounts of people, and their sessions.", [
         pm.expect(user.name).to.eql("Budi");
         pm.expect(user.email).to.eql("b***@example.com");
         pm.expect(user.phone).to.eql("********0002");
+      });
+    },
+  }),
+  get("Look a recipient up", "/users/lookup?email={{other_email}}", {
+    about: "By the whole address, or by `phone`, the whole number. The answer shows just enough to tell a mistake.",
+    status: 200,
+    shape: object({ user: recipient }),
+    test() {
+      pm.test("it is Budi, masked", () => {
+        const { user } = pm.response.json();
+        pm.expect(user).to.deep.eql({ id: Number(pm.environment.get("other_user_id")), name: "B***", email: "b***@example.com" });
       });
     },
   }),
@@ -638,6 +651,82 @@ const administrators = folder(
       status: 200,
       test() {
         pm.test("it is of this tier", () => pm.expect(pm.response.json().tier).to.eql("registered"));
+      },
+    }),
+    get("Search for a user", "/users?q={{other_email}}&status=active", {
+      token: "admin_token",
+      before: needsAdmin,
+      about: "An id, or how a name, an address or a number begins.",
+      status: 200,
+      shape: object({ users: list(user) }),
+      test() {
+        pm.test("it is found", () => {
+          pm.expect(pm.response.json().users.map((user) => user.id)).to.deep.eql([Number(pm.environment.get("other_user_id"))]);
+        });
+      },
+    }),
+    put("Suspend Budi", "/users/{{other_user_id}}/status", {
+      token: "admin_token",
+      before: needsAdmin,
+      about: "Budi cannot log in, and every session of his ends. His wallet stays as it is.",
+      body: { status: "suspended", reason: "Reported as stolen" },
+      status: 200,
+      shape: object({ user }),
+      test() {
+        pm.test("he is suspended", () => pm.expect(pm.response.json().user.status).to.eql("suspended"));
+      },
+    }),
+    post("Budi cannot log in", "/auth/login", {
+      token: null,
+      before: needsAdmin,
+      body: { email: "{{other_email}}", password: "battery staple" },
+      status: 403,
+      error: "Account suspended",
+      code: "user_suspended",
+    }),
+    put("Let Budi in again", "/users/{{other_user_id}}/status", {
+      token: "admin_token",
+      before: needsAdmin,
+      body: { status: "active", reason: "The phone was found" },
+      status: 200,
+    }),
+    post("Budi logs in", "/auth/login", {
+      token: null,
+      before: needsAdmin,
+      body: { email: "{{other_email}}", password: "battery staple" },
+      status: 200,
+      test() {
+        pm.environment.set("other_token", pm.response.json().token);
+      },
+    }),
+    get("Read the audit log", "/admin/audit?object=user:{{other_user_id}}&limit=5", {
+      token: "admin_token",
+      before: needsAdmin,
+      about: "Who did what, the newest first: log-ins, good and failed, and every act of an administrator.",
+      status: 200,
+      shape: object({ entries: list(auditEntry) }),
+      test() {
+        const { entries } = pm.response.json();
+        pm.test("what was just done is there", () => {
+          const acts = entries.map((entry) => `${entry.actor_role} ${entry.act} ${entry.result}`);
+          pm.expect(acts.slice(0, 4)).to.deep.eql([
+            "user log_in done",
+            "admin activate_user done",
+            "nobody log_in refused",
+            "admin suspend_user done",
+          ]);
+        });
+        pm.test("it says why", () => pm.expect(entries[3].reason).to.eql("Reported as stolen"));
+      },
+    }),
+    get("Whoever froze the wallet is in it, too", "/admin/audit?object=wallet:{{other_wallet_id}}", {
+      token: "admin_token",
+      before: needsAdmin,
+      status: 200,
+      test() {
+        pm.test("it was frozen, and made active again", () => {
+          pm.expect(pm.response.json().entries.map((entry) => entry.act)).to.deep.eql(["activate_wallet", "freeze_wallet"]);
+        });
       },
     }),
     get("An administrator sees users in full", "/users/{{other_user_id}}", {

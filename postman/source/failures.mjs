@@ -87,6 +87,16 @@ const users = folder("Users", "Registering, logging in, and other people's accou
     error: "Unauthorized to update this user",
     code: "not_owner",
   }),
+  get("Look nobody up", "/users/lookup?email=nobody@example.com", { status: 404, error: "User not found", code: "user_not_found" }),
+  get("Look up neither address nor number", "/users/lookup", { status: 400, error: "Invalid query", code: "invalid_query" }),
+  get("Search without being an administrator", "/users?q=budi", { status: 403, error: "Unauthorized", code: "admins_only" }),
+  get("Read the audit log without being an administrator", "/admin/audit", { status: 403, error: "Unauthorized", code: "admins_only" }),
+  put("Suspend somebody without being an administrator", "/users/{{other_user_id}}/status", {
+    body: { status: "suspended", reason: "I do not like him" },
+    status: 403,
+    error: "Unauthorized",
+    code: "admins_only",
+  }),
   get("See somebody else's sessions", "/users/{{other_user_id}}/sessions", { status: 403, error: "Unauthorized", code: "not_owner" }),
   remove("End somebody else's sessions", "/users/{{other_user_id}}/sessions", { status: 403, error: "Unauthorized", code: "not_owner" }),
   remove("End a session that is not there", "/users/{{user_id}}/sessions/nothing", {

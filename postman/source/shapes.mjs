@@ -15,6 +15,8 @@ export const word = (...words) => ({ type: "string", enum: words });
 // An administrator that comes from the configuration has no number.
 export const user = object({ id, name: text, email: text, phone: { type: "string" } });
 export const session = object({ token: text, user });
+export const recipient = object({ id, name: text, email: text });
+export const auditEntry = object({ id, at: time, actor_role: word("user", "admin", "service", "nobody"), act: text, object_kind: text, result: word("done", "refused") });
 export const openSession = object({ id: text, created_at: time, expires_at: time, current: { type: "boolean" } });
 
 export const wallet = object({

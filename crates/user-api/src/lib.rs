@@ -47,6 +47,27 @@ pub struct SessionsQuery {
     pub after: i64,
 }
 
+/// Something that an administrator did to a wallet, for the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletAct {
+    /// The ledger's key of the order: who tells twice is heard once.
+    pub key: Uuid,
+    /// The administrator.
+    pub actor_id: i64,
+    /// The wallet.
+    pub wallet_id: i64,
+    /// True if it was frozen, false if it was made active.
+    pub is_frozen: bool,
+    /// What the administrator says about it.
+    pub reason: Option<String>,
+    /// The address that it came from.
+    pub address: Option<String>,
+}
+
+/// An answer that says only that it was done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Noted {}
+
 /// Talks to the user service.
 #[derive(Clone)]
 pub struct UserClient {
@@ -74,6 +95,12 @@ impl UserClient {
     /// The ledger that the users belong to.
     pub async fn belonging(&self) -> Result<Belonging, CallError> {
         self.http.get("/internal/belonging", &()).await
+    }
+
+    /// Has an act on a wallet written into the audit log.
+    pub async fn note(&self, act: &WalletAct) -> Result<(), CallError> {
+        let noted = self.http.post_repeatable::<Noted>("/internal/audit", act);
+        noted.await.map(drop)
     }
 
     /// Keys, and what was revoked after `after`.

@@ -11,7 +11,7 @@ const TRANSACTION: &str = SERVICES[2];
 const PAYMENT: &str = SERVICES[3];
 
 /// The public API, written down a second time: the service, the method, the path, whether a token is needed.
-pub(crate) const CALLS: [(&str, Method, &str, bool); 28] = [
+pub(crate) const CALLS: [(&str, Method, &str, bool); 31] = [
     (USER, Method::POST, "/auth/register", false),
     (USER, Method::POST, "/auth/login", false),
     (USER, Method::POST, "/auth/logout", true),
@@ -22,6 +22,9 @@ pub(crate) const CALLS: [(&str, Method, &str, bool); 28] = [
     (USER, Method::PUT, "/users/7", true),
     (USER, Method::DELETE, "/users/7", true),
     (USER, Method::PUT, "/users/7/password", true),
+    (USER, Method::PUT, "/users/7/status", true),
+    (USER, Method::GET, "/users/lookup", true),
+    (USER, Method::GET, "/admin/audit", true),
     (USER, Method::GET, "/users/7/sessions", true),
     (USER, Method::DELETE, "/users/7/sessions", true),
     (USER, Method::DELETE, "/users/7/sessions/s-1", true),
@@ -122,6 +125,7 @@ async fn what_is_not_in_the_table_does_not_exist() {
         (Method::POST, "/wallets/7/deduct"),
         (Method::GET, "/internal/sessions"),
         (Method::GET, "/internal/users/1"),
+        (Method::POST, "/internal/audit"),
         (Method::POST, "/internal/orders"),
         (Method::GET, "/internal/log"),
         (Method::GET, "/metrics"),

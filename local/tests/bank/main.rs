@@ -23,3 +23,4 @@ mod support;
 mod tokens;
 mod topup;
 mod walk;
+mod who_did_what;

@@ -18,6 +18,9 @@ const ROUTES: &[(&str, &str, usize)] = &[
     ("PUT", "/users/1", 1),
     ("DELETE", "/users/1", 1),
     ("PUT", "/users/1/password", 1),
+    ("PUT", "/users/1/status", 1),
+    ("GET", "/users/lookup", 1),
+    ("GET", "/admin/audit", 1),
     ("GET", "/users/1/sessions", 1),
     ("DELETE", "/users/1/sessions", 1),
     ("DELETE", "/users/1/sessions/a", 1),
@@ -62,6 +65,7 @@ const SERVICE_ROUTES: &[(&str, &str, usize)] = &[
     ("GET", "/internal/log?after=0&limit=1", 2),
     ("GET", "/internal/sessions?after=0", 1),
     ("GET", "/internal/users/1", 1),
+    ("POST", "/internal/audit", 1),
 ];
 
 fn user_token(secret: &str, issued: Timestamp) -> String {

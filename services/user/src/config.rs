@@ -45,12 +45,18 @@ pub struct Config {
     /// Passwords that are hashed at once; each takes one processor while it lasts
     #[arg(long, env = "MAX_PASSWORD_HASHES", default_value_t = 2, value_parser = value_parser!(u16).range(1..=256))]
     pub max_password_hashes: u16,
+    /// Days that the audit log keeps what was done
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value_t = Config::AUDIT_RETENTION_DAYS, value_parser = value_parser!(u16).range(30..=36_500))]
+    pub audit_retention_days: u16,
     /// The verifier of tokens, where other services of the same process verify with it, too.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
 }
 
 impl Config {
+    /// A year and a month: whoever looks back at a year finds all of it.
+    const AUDIT_RETENTION_DAYS: u16 = 400;
+
     /// The defaults over one database, for tests and the local mode.
     pub fn new(
         database: DatabaseConfig,
@@ -67,6 +73,7 @@ impl Config {
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             max_password_hashes: 2,
+            audit_retention_days: Config::AUDIT_RETENTION_DAYS,
             verifier: None,
         }
     }

@@ -11,8 +11,9 @@ use auth::{RevokedSubject, UserId};
 use clock::Clock;
 use ledger_api::LedgerClient;
 
+use crate::audit::{Act, Actor, Audit, Kind};
 use crate::error::Error;
-use crate::sessions::Sessions;
+use crate::sessions::{Client, Sessions};
 use crate::store::Store;
 
 /// How long one page may take.
@@ -23,6 +24,7 @@ pub(crate) struct Deletions {
     pub(crate) store: Store,
     pub(crate) ledger: LedgerClient,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
 }
 
@@ -63,13 +65,21 @@ impl Deletions {
 
     async fn delete(&self, id: i64) -> Result<bool, Error> {
         let expires_at = self.sessions.refuse_until(0);
-        let is_deleted = self
-            .store
-            .delete(id, UserId(id), self.clock.now(), expires_at)
-            .await?;
+        let now = self.clock.now();
+        let act = Act::on_user(
+            Kind::DeleteUser,
+            Actor::Service,
+            id,
+            &Client::default(),
+            now,
+        )
+        .because("the ledger knows of the deletion");
+        let by = UserId(id);
+        let is_deleted = self.store.delete(id, by, expires_at, &act).await?;
         if is_deleted {
             let subject = RevokedSubject::User(UserId(id));
             self.sessions.lock_out(subject, expires_at);
+            self.audit.tell(&act);
         }
         Ok(is_deleted)
     }

@@ -6,11 +6,13 @@
 mod email;
 mod mask;
 mod password;
+mod phone;
 
 pub(crate) use email::Email;
 pub(crate) use password::{DEMO_PASSWORD, Owner, Password, PasswordRefused, PasswordRules};
+pub(crate) use phone::phone_key;
 
-use auth::{Role, UserId};
+use auth::{Caller, Role, UserId};
 use serde::Serialize;
 
 /// The fields of a registration.
@@ -43,6 +45,33 @@ pub(crate) struct User {
     pub(crate) email: String,
     pub(crate) phone: String,
     pub(crate) role: Role,
+    pub(crate) status: UserStatus,
+}
+
+/// Whether a user can log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UserStatus {
+    /// They can.
+    Active,
+    /// An administrator has said that they cannot.
+    Suspended,
+}
+
+impl UserStatus {
+    /// The word in the database and in answers.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            UserStatus::Active => "active",
+            UserStatus::Suspended => "suspended",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<UserStatus> {
+        [UserStatus::Active, UserStatus::Suspended]
+            .into_iter()
+            .find(|status| status.word() == word)
+    }
 }
 
 /// The user who looks.
@@ -50,6 +79,15 @@ pub(crate) struct User {
 pub(crate) struct Viewer {
     pub(crate) user_id: UserId,
     pub(crate) is_admin: bool,
+}
+
+impl From<&Caller> for Viewer {
+    fn from(caller: &Caller) -> Viewer {
+        Viewer {
+            user_id: caller.user_id,
+            is_admin: caller.is_admin(),
+        }
+    }
 }
 
 impl Viewer {
@@ -76,6 +114,23 @@ pub(crate) struct UserView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Role, required = false)]
     pub(crate) role: Option<Role>,
+    /// Whether the user can log in. Shown to administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = UserStatus, required = false)]
+    pub(crate) status: Option<UserStatus>,
+}
+
+/// A recipient who was looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = Recipient, example = json!({"id": 2, "name": "Jane S***", "email": "j***@example.com"}))]
+pub(crate) struct RecipientView {
+    /// The id.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    pub(crate) id: i64,
+    /// The first name, and of the others the first letter.
+    pub(crate) name: String,
+    /// The first letter and the domain.
+    pub(crate) email: String,
 }
 
 impl User {
@@ -87,13 +142,27 @@ impl User {
             email: self.email,
             phone: self.phone,
             role: Some(self.role),
+            status: None,
+        }
+    }
+
+    /// A recipient, as whoever looks them up by address or number may see them: enough to tell a mistake.
+    pub(crate) fn as_recipient(self) -> RecipientView {
+        RecipientView {
+            id: self.id,
+            name: mask::name(&self.name),
+            email: mask::email(&self.email),
         }
     }
 
     /// The user as `viewer` may see them.
     pub(crate) fn seen_by(self, viewer: Viewer) -> UserView {
         if viewer.may_manage(self.id) {
-            return self.in_full();
+            let status = viewer.is_admin.then_some(self.status);
+            return UserView {
+                status,
+                ..self.in_full()
+            };
         }
         UserView {
             id: self.id,
@@ -101,6 +170,7 @@ impl User {
             phone: mask::phone(&self.phone),
             name: self.name,
             role: None,
+            status: None,
         }
     }
 }
@@ -117,6 +187,7 @@ mod tests {
             email: "john@example.com".to_owned(),
             phone: "081234567890".to_owned(),
             role: Role::User,
+            status: UserStatus::Active,
         };
         let viewer = |user_id, is_admin| Viewer {
             user_id: UserId(user_id),

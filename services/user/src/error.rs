@@ -16,6 +16,14 @@ pub(crate) enum Error {
     EmailTaken,
     #[error("Invalid credentials")]
     InvalidCredentials,
+    /// An administrator has suspended the user.
+    #[error("Account suspended")]
+    Suspended,
+    #[error("Unauthorized")]
+    AdminsOnly,
+    /// There would be no administrator any more who can log in.
+    #[error("Last administrator")]
+    LastAdministrator,
     /// The old password of a change.
     #[error("Wrong password")]
     WrongPassword,
@@ -61,6 +69,12 @@ impl From<Error> for ApiError {
             Error::InvalidCredentials => {
                 ApiError::unauthenticated("Invalid credentials", "invalid_credentials")
             }
+            Error::Suspended => ApiError::forbidden("Account suspended", "user_suspended")
+                .message("An administrator has suspended this account"),
+            Error::AdminsOnly => ApiError::forbidden("Unauthorized", "admins_only")
+                .message("Only an administrator may do this"),
+            Error::LastAdministrator => ApiError::forbidden("Unauthorized", "last_administrator")
+                .message("There would be no administrator any more who can log in"),
             Error::WrongPassword => ApiError::forbidden("Wrong password", "wrong_password")
                 .message("old_password is not the password of now"),
             Error::PasswordRefused(why) => wire::refused("new_password", why),

@@ -7,7 +7,9 @@
 //! A request walks from [`mod@routes`] over `users` to `store`; the rules are in `domain`. [`build`] puts it all
 //! together, `start` does what has to be there before the first request.
 
+mod administration;
 mod adopt;
+mod audit;
 mod belonging;
 mod closures;
 mod config;
@@ -57,6 +59,7 @@ const STEPS: &[Step] = ::store::steps![
     (2, "ledger", "0002_ledger.sql"),
     (3, "closures by", "0003_closures_by.sql"),
     (4, "sessions", "0004_sessions.sql"),
+    (5, "audit", "0005_audit.sql"),
 ];
 
 /// A database that takes longer than this at the start is waited for in the background.
@@ -98,12 +101,14 @@ async fn router(
     let verifier = config.verifier.clone();
     let verifier = verifier.unwrap_or_else(|| Verifier::new(clock.clone()));
     scaffold.require_signing_keys(&verifier);
+    let audit = audit::Audit::new(store.clone(), metrics)?;
     let sessions = Arc::new(sessions::Sessions::new(
         store.clone(),
         config.keys.signing_keys()?,
         verifier.clone(),
         clock.clone(),
         entropy,
+        audit.clone(),
         metrics,
     )?);
     let demo_data = config.demo_data;
@@ -111,6 +116,7 @@ async fn router(
         store: store.clone(),
         ledger: ledger.clone(),
         sessions: sessions.clone(),
+        audit: audit.clone(),
         clock: clock.clone(),
     };
     let belonging = Arc::new(belonging::Belonging::new(deletions, demo_data, metrics)?);
@@ -123,6 +129,7 @@ async fn router(
             allow_demo_password: demo_data,
         },
         sessions: sessions.clone(),
+        audit: audit.clone(),
         closures: Arc::new(closures::Closures::new(
             store.clone(),
             ledger,
@@ -139,11 +146,14 @@ async fn router(
         passwords,
         belonging,
         sessions,
+        audit,
         clock,
         demo_data,
         admin,
     };
-    work(scaffold.workers(), start, &users).await;
+    let days = u64::from(config.audit_retention_days);
+    let audit_retention = Duration::from_secs(days.saturating_mul(24 * 60 * 60));
+    work(scaffold.workers(), start, &users, audit_retention).await;
     Ok(routes::router(routes::App {
         users,
         verifier,
@@ -160,7 +170,12 @@ pub fn ledger_of(config: &Config, clock: Clock) -> anyhow::Result<LedgerClient> 
 
 /// Starts what goes on beside requests. When the database is there, tokens can be verified when this returns; without, they can be as
 /// soon as the database is, and probes are answered meanwhile.
-async fn work(workers: &Workers, start: start::Start, users: &users::Users) {
+async fn work(
+    workers: &Workers,
+    start: start::Start,
+    users: &users::Users,
+    audit_retention: Duration,
+) {
     let known = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, users.sessions.catch_up()).await;
     if !matches!(known, Ok(Ok(()))) {
         // Why it is not ready is logged where that is judged.
@@ -168,7 +183,10 @@ async fn work(workers: &Workers, start: start::Start, users: &users::Users) {
     }
     let (sessions, closures) = (users.sessions.clone(), users.closures.clone());
     let belonging = users.belonging.clone();
+    let audit = users.audit.clone();
+    let clock = users.clock.clone();
     workers.spawn(|stop| async move { sessions.follow(stop).await });
+    workers.spawn(move |stop| async move { audit.forget(clock, audit_retention, stop).await });
     workers.spawn(|stop| async move {
         start.run_until_done(&stop).await;
         belonging.follow(stop).await;

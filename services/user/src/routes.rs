@@ -1,6 +1,7 @@
 //! The routes: each parses, makes one call, and maps the answer. What clients may call is in the OpenAPI document, which is
 //! made from the same list; what only services may call is in [`internal`].
 
+mod administration;
 mod internal;
 mod sessions;
 
@@ -13,7 +14,7 @@ use axum::extract::{FromRef, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use http_server::{IdempotencyKey, Json, Page, PathId, Replayed};
+use http_server::{IdempotencyKey, Json, PathId, Replayed};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,8 +24,7 @@ use crate::domain::Viewer;
 use crate::error::Error;
 use crate::users::{Registered, Users};
 use crate::wire::{
-    LoginRequest, LogoutRequest, MessageBody, RegisterRequest, SessionBody, UpdateRequest,
-    UserBody, UsersBody,
+    LoginRequest, LogoutRequest, MessageBody, RegisterRequest, SessionBody, UpdateRequest, UserBody,
 };
 
 /// The state of the handlers.
@@ -87,18 +87,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(register))
         .routes(routes!(log_in))
         .routes(routes!(log_out))
-        .routes(routes!(list))
         .routes(routes!(verify))
         .routes(routes!(find, change, delete))
         .routes(routes!(jwks))
         .merge(sessions::documented())
-}
-
-fn viewer(caller: &Caller) -> Viewer {
-    Viewer {
-        user_id: caller.user_id,
-        is_admin: caller.is_admin(),
-    }
+        .merge(administration::documented())
 }
 
 /// Registers a user
@@ -145,6 +138,7 @@ impl IntoResponse for Registered {
         (status = 200, description = "The session has begun.", body = SessionBody),
         (status = 400, description = "Email and password required: missing_fields; Invalid field: invalid_field"),
         (status = 401, description = "Invalid credentials: invalid_credentials"),
+        (status = 403, description = "Account suspended: user_suspended"),
     )
 )]
 async fn log_in(
@@ -172,32 +166,11 @@ async fn log_in(
 async fn log_out(
     State(users): State<Users>,
     caller: Caller,
+    From(client): From,
     Json(LogoutRequest {}): Json<LogoutRequest>,
 ) -> Result<StatusCode, ApiError> {
-    users.sessions.log_out(&caller).await?;
+    users.sessions.log_out(&caller, &client).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Lists users, the newest first
-///
-/// The address and the number of others are masked. Administrators see all in full.
-#[utoipa::path(
-    get,
-    path = "/users",
-    operation_id = "listUsers",
-    params(Page),
-    responses(
-        (status = 200, description = "One page.", body = UsersBody),
-        (status = 400, description = "Invalid query: invalid_query, unknown_parameter"),
-    )
-)]
-async fn list(
-    State(users): State<Users>,
-    caller: Caller,
-    page: Page,
-) -> Result<Json<UsersBody>, ApiError> {
-    let (users, next) = users.list(viewer(&caller), page).await?;
-    Ok(Json(UsersBody { users, next }))
 }
 
 /// Shows the user of the token
@@ -234,7 +207,7 @@ async fn find(
     id: PathId,
 ) -> Result<Json<UserBody>, ApiError> {
     let user = users.find(id.or(Error::NotFound)?).await?;
-    let user = user.seen_by(viewer(&caller));
+    let user = user.seen_by(Viewer::from(&caller));
     Ok(Json(UserBody { user }))
 }
 
@@ -257,11 +230,12 @@ async fn find(
 async fn change(
     State(users): State<Users>,
     caller: Caller,
+    From(client): From,
     id: PathId,
     Json(body): Json<UpdateRequest>,
 ) -> Result<Json<UserBody>, ApiError> {
     let id = id.or(Error::NotFound)?;
-    let user = users.change(viewer(&caller), id, body.parse()?).await?;
+    let user = users.change(&caller, id, body.parse()?, &client).await?;
     Ok(Json(UserBody { user }))
 }
 
@@ -276,18 +250,18 @@ async fn change(
     params(("id" = inline(PathId), Path, description = "The id of the user.")),
     responses(
         (status = 200, description = "The user is deleted.", body = MessageBody),
-        (status = 403, description = "Unauthorized to delete this user: not_owner"),
+        (status = 403, description = "Unauthorized to delete this user: not_owner; Unauthorized: last_administrator"),
         (status = 404, description = "User not found: user_not_found"),
     )
 )]
 async fn delete(
     State(users): State<Users>,
     caller: Caller,
+    From(client): From,
     id: PathId,
 ) -> Result<Json<MessageBody>, ApiError> {
-    users
-        .delete(viewer(&caller), caller.expires_at, id.or(Error::NotFound)?)
-        .await?;
+    let id = id.or(Error::NotFound)?;
+    users.delete(&caller, id, &client).await?;
     Ok(Json(MessageBody {
         message: "User deleted successfully",
     }))

@@ -14,11 +14,13 @@ use auth::{
 use clock::{Clock, Entropy, Timestamp};
 use http_server::Metrics;
 use prometheus::{IntCounter, IntGauge};
-use telemetry::Needed;
+use telemetry::{Needed, Trace};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use user_api::SESSIONS_PAGE_MAX;
 use uuid::Uuid;
 
+use crate::audit::{Act, Audit, Kind};
 use crate::error::Error;
 use crate::store::{End, NewSession, OpenSession, Store, Which};
 
@@ -37,11 +39,12 @@ pub(crate) struct Session {
     pub(crate) began_at: Timestamp,
 }
 
-/// Where a session begins: what its owner recognises it by.
+/// Where a request comes from: what the owner of a session recognises it by, and where an act is looked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
     pub(crate) user_agent: Option<String>,
     pub(crate) address: Option<String>,
+    pub(crate) trace_id: Option<String>,
 }
 
 impl Client {
@@ -54,6 +57,7 @@ impl Client {
         Client {
             user_agent: user_agent.map(seen).filter(|text| !text.trim().is_empty()),
             address,
+            trace_id: Trace::of(&Span::current()).map(|trace| trace.id()),
         }
     }
 }
@@ -84,6 +88,7 @@ pub(crate) struct Sessions {
     last_end: AtomicI64,
     revoked: IntCounter,
     records: IntGauge,
+    audit: Audit,
 }
 
 impl Sessions {
@@ -93,6 +98,7 @@ impl Sessions {
         verifier: Verifier,
         clock: Clock,
         entropy: Entropy,
+        audit: Audit,
         metrics: &Metrics,
     ) -> anyhow::Result<Sessions> {
         let revoked = IntCounter::new(
@@ -115,6 +121,7 @@ impl Sessions {
             last_end: AtomicI64::new(0),
             revoked,
             records,
+            audit,
         })
     }
 
@@ -145,32 +152,72 @@ impl Sessions {
     }
 
     /// Ends the session of a token.
-    pub(crate) async fn log_out(&self, caller: &Caller) -> Result<(), Error> {
+    pub(crate) async fn log_out(&self, caller: &Caller, client: &Client) -> Result<(), Error> {
         let (user_id, session) = (caller.user_id.0, caller.session.as_str());
+        let act = self.act_on_session(Kind::LogOut, caller, user_id, session, client);
+        let token_end = caller.expires_at;
         if self
-            .end(user_id, Which::One(session), caller.expires_at)
+            .end(user_id, Which::One(session), token_end, &act)
             .await?
         {
             return Ok(());
         }
-        let expires_at = with_margin(caller.expires_at);
-        self.store.end_unknown_session(session, expires_at).await?;
+        let expires_at = with_margin(token_end);
+        self.store
+            .end_unknown_session(session, expires_at, &act)
+            .await?;
         self.lock_out(RevokedSubject::Session(session.to_owned()), expires_at);
+        self.audit.tell(&act);
         Ok(())
     }
 
-    /// Ends sessions of a user, here at once. `false` if there is no such user, or no such session. `token_end` is that of whoever asks.
-    pub(crate) async fn end(
+    fn act_on_session(
+        &self,
+        kind: Kind,
+        caller: &Caller,
+        user_id: i64,
+        session: &str,
+        client: &Client,
+    ) -> Act {
+        let now = self.clock.now();
+        let act = Act::on_user(kind, caller.into(), user_id, client, now);
+        act.because(format!("session {session}"))
+    }
+
+    /// Ends sessions of a user because somebody asks, here at once. `false` if there is no such user, or no such session.
+    pub(crate) async fn end_for(
+        &self,
+        caller: &Caller,
+        user_id: i64,
+        which: Which<'_>,
+        client: &Client,
+    ) -> Result<bool, Error> {
+        let act = match which {
+            Which::One(session) => {
+                self.act_on_session(Kind::EndSessions, caller, user_id, session, client)
+            }
+            Which::All | Which::AllBut(_) => {
+                let now = self.clock.now();
+                Act::on_user(Kind::EndSessions, caller.into(), user_id, client, now)
+            }
+        };
+        self.end(user_id, which, caller.expires_at, &act).await
+    }
+
+    /// `token_end` is when the token of whoever asks ends, in seconds since 1970.
+    async fn end(
         &self,
         user_id: i64,
         which: Which<'_>,
         token_end: i64,
+        act: &Act,
     ) -> Result<bool, Error> {
         let end = self.end_now(token_end);
-        let ended = self.store.end_sessions(user_id, which, end).await?;
+        let ended = self.store.end_sessions(user_id, which, end, act).await?;
         let is_done = ended.is_some();
         if let Some(ended) = ended {
             self.take_in(ended);
+            self.audit.tell(act);
         }
         Ok(is_done)
     }

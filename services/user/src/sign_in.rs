@@ -5,7 +5,8 @@
 
 use auth::Caller;
 
-use crate::domain::{Credentials, Email, Owner, Password, User, UserView, Viewer};
+use crate::audit::{Act, Actor, Kind};
+use crate::domain::{Credentials, Email, Owner, Password, User, UserStatus, UserView, Viewer};
 use crate::error::Error;
 use crate::passwords::Verdict;
 use crate::sessions::Client;
@@ -37,8 +38,16 @@ impl Users {
         let verdict = self.passwords.verify(password.clone(), hash).await?;
         let (user, secret) = match (verdict, known) {
             (Verdict::Right | Verdict::RightButOutdated, Some(known)) => known,
-            _ => return Err(Error::InvalidCredentials),
+            (_, known) => {
+                let known = known.map(|(user, _)| user);
+                return Err(self.refuse_log_in(known.as_ref(), client).await);
+            }
         };
+        if user.status == UserStatus::Suspended {
+            // Only who has the password is told.
+            self.refuse_log_in(Some(&user), client).await;
+            return Err(Error::Suspended);
+        }
         if verdict == Verdict::RightButOutdated {
             let new = self.passwords.hash(password).await?;
             let old = &secret.password_hash;
@@ -47,17 +56,30 @@ impl Users {
         let session = self.sessions.begin();
         let row = session.row(client);
         let end = self.sessions.end_now(0);
+        let actor = Actor::User(user.id, user.role);
+        let act = Act::on_user(Kind::LogIn, actor, user.id, client, session.began_at);
         let begun = self
             .store
-            .begin_session(user.id, secret.changed_at, &row, end)
+            .begin_session(user.id, secret.changed_at, &row, end, &act)
             .await?;
-        // Deleted, or with another password, since they were looked up.
-        let (number, ended) = begun.ok_or(Error::InvalidCredentials)?;
+        // Deleted, suspended, or with another password, since they were looked up.
+        let Some((number, ended)) = begun else {
+            return Err(self.refuse_log_in(Some(&user), client).await);
+        };
+        self.audit.tell(&act);
         if let Some(ended) = ended {
             self.sessions.take_in(ended);
         }
         let token = self.sessions.token(&session, number, user.id, user.role)?;
         Ok((token, user.in_full()))
+    }
+
+    /// Writes a failed log-in down. Of an unknown address nothing is kept: it may be a password that was typed into the wrong field.
+    async fn refuse_log_in(&self, known: Option<&User>, client: &Client) -> Error {
+        let mut act = Act::on_user(Kind::LogIn, Actor::Nobody, 0, client, self.clock.now());
+        act.object_id = known.map(|user| user.id.to_string());
+        self.audit.note_refusal(&act.refused()).await;
+        Error::InvalidCredentials
     }
 
     /// The user with this address, and what proves that it is them.
@@ -80,6 +102,7 @@ impl Users {
         caller: &Caller,
         id: i64,
         change: PasswordChange,
+        client: &Client,
     ) -> Result<(), Error> {
         let (user, secret) = self
             .store
@@ -97,28 +120,32 @@ impl Users {
         let new = Password::choose(&change.new, owner, self.password_rules)
             .map_err(Error::PasswordRefused)?;
         let old_hash = Some(secret.password_hash.clone());
+        let now = self.clock.now();
+        let act = Act::on_user(Kind::ChangePassword, caller.into(), id, client, now);
         if self.passwords.verify(change.old, old_hash).await? == Verdict::Wrong {
+            self.audit.note_refusal(&act.refused()).await;
             return Err(Error::WrongPassword);
         }
         let new_hash = self.passwords.hash(new).await?;
         let end = self.sessions.end_now(caller.expires_at);
         let ended = self
             .store
-            .change_password(id, &secret, &new_hash, &caller.session, end)
+            .change_password(id, &secret, &new_hash, &caller.session, (end, &act))
             .await?;
         // Changed since it was looked at: what was right then is not any more.
         self.sessions.take_in(ended.ok_or(Error::WrongPassword)?);
+        self.audit.tell(&act);
         Ok(())
     }
 
     /// The sessions of a user that go on: of themselves, or of anyone for an administrator.
     pub(crate) async fn sessions(
         &self,
-        viewer: Viewer,
+        caller: &Caller,
         id: i64,
     ) -> Result<Vec<OpenSession>, Error> {
         self.find(id).await?;
-        if !viewer.may_manage(id) {
+        if !Viewer::from(caller).may_manage(id) {
             return Err(Error::MayNotSeeSessions);
         }
         self.sessions.open(id).await
@@ -127,16 +154,16 @@ impl Users {
     /// Ends sessions of a user: of themselves, or of anyone for an administrator.
     pub(crate) async fn end_sessions(
         &self,
-        viewer: Viewer,
-        token_end: i64,
+        caller: &Caller,
         id: i64,
         which: Which<'_>,
+        client: &Client,
     ) -> Result<(), Error> {
         self.find(id).await?;
-        if !viewer.may_manage(id) {
+        if !Viewer::from(caller).may_manage(id) {
             return Err(Error::MayNotSeeSessions);
         }
-        if self.sessions.end(id, which, token_end).await? {
+        if self.sessions.end_for(caller, id, which, client).await? {
             Ok(())
         } else {
             Err(Error::SessionNotFound)

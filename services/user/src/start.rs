@@ -11,11 +11,12 @@ use auth::Role;
 use clock::Clock;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Act, Actor, Audit, Kind};
 use crate::belonging::Belonging;
 use crate::domain::{DEMO_PASSWORD, Email, Owner, Password, PasswordRules};
 use crate::error::Error;
 use crate::passwords::{Passwords, Verdict};
-use crate::sessions::Sessions;
+use crate::sessions::{Client, Sessions};
 use crate::store::{NewUser, Secret, Store};
 
 const TRY_EVERY: Duration = Duration::from_millis(250);
@@ -36,6 +37,7 @@ pub(crate) struct Start {
     pub(crate) passwords: Passwords,
     pub(crate) belonging: Arc<Belonging>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     pub(crate) demo_data: bool,
     pub(crate) admin: Option<Admin>,
@@ -159,9 +161,12 @@ impl Start {
             role: Role::Admin,
             at: self.clock.now(),
         };
-        self.store
-            .ensure_admin(&new, self.sessions.end_now(0))
-            .await
+        let end = self.sessions.end_now(0);
+        let act = |id| self.act(Kind::MakeAdmin, id);
+        if let Some(act) = self.store.ensure_admin(&new, end, act).await? {
+            self.audit.tell(&act);
+        }
+        Ok(())
     }
 
     /// Gives the administrator the configured password, where that is one which was never configured before. A password that was changed since
@@ -192,18 +197,23 @@ impl Start {
             return self.store.note_admin_password(id, hash, now).await;
         }
         let hash = self.passwords.hash(admin.password.clone()).await?;
-        let end = self.sessions.end_now(0);
-        if self
+        let (end, act) = (
+            self.sessions.end_now(0),
+            self.act(Kind::SetAdminPassword, id),
+        );
+        let set = self
             .store
-            .replace_admin_password(id, secret, &hash, end)
-            .await?
-        {
-            tracing::info!(
-                user_id = id,
-                "the administrator has the password of the new ADMIN_PASSWORD, and no session any more"
-            );
+            .replace_admin_password(id, secret, &hash, (end, &act));
+        if set.await? {
+            self.audit.tell(&act);
         }
         Ok(())
+    }
+
+    fn act(&self, kind: Kind, id: i64) -> Act {
+        let now = self.clock.now();
+        Act::on_user(kind, Actor::Service, id, &Client::default(), now)
+            .because("ADMIN_EMAIL and ADMIN_PASSWORD")
     }
 
     async fn is_password(&self, admin: &Admin, hash: &str) -> Result<bool, Error> {

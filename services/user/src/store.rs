@@ -5,20 +5,25 @@
 //! number is drawn from the session head in the transaction that appends it, so numbers become visible in order and a
 //! follower's cursor cannot skip one; and a user is deleted, locked out and handed to the ledger's outbox all at once.
 
+mod administration;
+mod audit;
 mod belonging;
 mod feed;
 mod sessions;
 mod start;
 
+pub(crate) use administration::UserFilter;
+pub(crate) use audit::{AuditFilter, Written};
 pub(crate) use feed::Closure;
 pub(crate) use sessions::{End, NewSession, OpenSession, Which};
 
 use auth::{EndedSessions, Role, UserId};
 use clock::Timestamp;
-use http_server::Page;
 use store::{Database, in_transaction, on_read, sqlx};
 
-use crate::domain::{Change, User};
+use self::audit::write_act;
+use crate::audit::{Act, Actor};
+use crate::domain::{Change, User, UserStatus, phone_key};
 use crate::error::Error;
 
 /// The name of a deleted user.
@@ -79,26 +84,27 @@ impl From<sqlx::Error> for NotAdded {
     }
 }
 
-type UserRow = (i64, String, String, String, String);
-type SecretRow = (i64, String, String, String, String, String, i64);
+type UserRow = (i64, String, String, String, String, String);
+type SecretRow = (i64, String, String, String, String, String, String, i64);
 
 fn with_secret(
-    (id, name, email, phone, role, password_hash, changed_at): SecretRow,
+    (id, name, email, phone, role, status, password_hash, changed_at): SecretRow,
 ) -> (User, Secret) {
     let secret = Secret {
         password_hash,
         changed_at,
     };
-    (user((id, name, email, phone, role)), secret)
+    (user((id, name, email, phone, role, status)), secret)
 }
 
-fn user((id, name, email, phone, role): UserRow) -> User {
+fn user((id, name, email, phone, role, status): UserRow) -> User {
     User {
         id,
         name,
         email,
         phone,
         role: role_of(&role),
+        status: UserStatus::parse(&status).unwrap_or(UserStatus::Suspended),
     }
 }
 
@@ -123,7 +129,8 @@ impl Store {
         Store { database }
     }
 
-    /// Adds a user with a first session, and with `remember` what the answer was. `json` writes the user as it is answered.
+    /// Adds a user with a first session, and with `remember` what the answer was. `json` writes the user as it is answered,
+    /// `act` what is written down.
     /// A registration of the same address or key that is under way is waited for. Nobody gets an id that is not above `above`: the
     /// ledger knows those, so somebody has put another database in this one's place.
     pub(crate) async fn add_user(
@@ -132,12 +139,12 @@ impl Store {
         session: &NewSession<'_>,
         remember: Option<&Remember<'_>>,
         above: i64,
-        json: impl Fn(User) -> Result<String, Error>,
-    ) -> Result<(User, String), NotAdded> {
+        (json, act): (impl Fn(User) -> Result<String, Error>, impl Fn(i64) -> Act),
+    ) -> Result<(User, String, Act), NotAdded> {
         in_transaction!(&self.database, tx => {
             let id: Option<i64> = sqlx::query_scalar(
-                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at, last_session)
-                 values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
+                "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at, last_session, phone_key)
+                 values ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8)
                  on conflict (email_key) do nothing
                  returning id",
             )
@@ -148,6 +155,7 @@ impl Store {
             .bind(new.password_hash)
             .bind(role_word(new.role))
             .bind(new.at.micros())
+            .bind(phone_key(new.phone))
             .fetch_optional(&mut *tx)
             .await?;
             let id = id.ok_or(NotAdded::EmailTaken)?;
@@ -177,7 +185,9 @@ impl Store {
             }
             // The first number is the moment of the registration, so that a repeat can make the same token.
             sessions::insert_session!(tx, id, new.at.micros(), session);
-            Ok((user, json))
+            let act = act(id);
+            write_act!(tx, &act);
+            Ok((user, json, act))
         })
     }
 
@@ -206,7 +216,7 @@ impl Store {
     pub(crate) async fn find(&self, id: i64) -> Result<Option<User>, Error> {
         let row: Option<UserRow> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select id, name, email, phone, role from users where id = $1 and deleted_at is null",
+                "select id, name, email, phone, role, status from users where id = $1 and deleted_at is null",
             )
             .bind(id)
             .fetch_optional(pool)
@@ -222,7 +232,7 @@ impl Store {
     ) -> Result<Option<(User, Secret)>, Error> {
         let row: Option<SecretRow> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select id, name, email, phone, role, password_hash, password_changed_at from users where email_key = $1",
+                "select id, name, email, phone, role, status, password_hash, password_changed_at from users where email_key = $1",
             )
             .bind(email_key)
             .fetch_optional(pool)
@@ -235,7 +245,7 @@ impl Store {
     pub(crate) async fn find_with_secret(&self, id: i64) -> Result<Option<(User, Secret)>, Error> {
         let row: Option<SecretRow> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select id, name, email, phone, role, password_hash, password_changed_at from users
+                "select id, name, email, phone, role, status, password_hash, password_changed_at from users
                  where id = $1 and deleted_at is null",
             )
             .bind(id)
@@ -245,39 +255,25 @@ impl Store {
         Ok(row.map(with_secret))
     }
 
-    /// Users, the newest first.
-    pub(crate) async fn list(&self, page: Page) -> Result<Vec<User>, Error> {
-        let rows: Vec<UserRow> = on_read!(&self.database, pool => {
-            sqlx::query_as(
-                "select id, name, email, phone, role from users
-                 where deleted_at is null and id < $1
-                 order by id desc limit $2",
-            )
-            .bind(page.before)
-            .bind(page.limit)
-            .fetch_all(pool)
-            .await
-        })?;
-        Ok(rows.into_iter().map(user).collect())
-    }
-
     /// Changes a user, unless they were deleted meanwhile.
     pub(crate) async fn change(
         &self,
         id: i64,
         change: &Change,
-        at: Timestamp,
+        act: &Act,
     ) -> Result<Option<User>, Error> {
         in_transaction!(&self.database, tx => {
+            write_act!(tx, act);
             let row: Option<UserRow> = sqlx::query_as(
-                "update users set name = coalesce($2, name), phone = coalesce($3, phone), updated_at = $4
+                "update users set name = coalesce($2, name), phone = coalesce($3, phone), phone_key = coalesce($5, phone_key), updated_at = $4
                  where id = $1 and deleted_at is null
-                 returning id, name, email, phone, role",
+                 returning id, name, email, phone, role, status",
             )
             .bind(id)
             .bind(change.name.as_deref())
             .bind(change.phone.as_deref())
-            .bind(at.micros())
+            .bind(act.at.micros())
+            .bind(change.phone.as_deref().map(phone_key))
             .fetch_optional(&mut *tx)
             .await?;
             Ok::<_, Error>(row.map(user))
@@ -291,7 +287,7 @@ impl Store {
         checked: &Secret,
         new_hash: &str,
         but: &str,
-        end: End,
+        (end, act): (End, &Act),
     ) -> Result<Option<EndedSessions>, Error> {
         in_transaction!(&self.database, tx => {
             let changed = sqlx::query(
@@ -310,6 +306,7 @@ impl Store {
             if changed == 0 {
                 return Ok(None);
             }
+            write_act!(tx, act);
             Ok::<_, Error>(sessions::end_sessions!(tx, id, but, end))
         })
     }
@@ -334,18 +331,23 @@ impl Store {
     }
 
     /// Deletes a user: forgets who it was, revokes every token, and puts the closure of the wallets into the outbox.
-    /// `false` if there is no such user.
+    /// `false` if there is no such user. The last administrator who can log in is not deleted, unless nobody asked (`act` is the service's):
+    /// then the ledger knows that they were.
     pub(crate) async fn delete(
         &self,
         id: i64,
         by: UserId,
-        at: Timestamp,
         expires_at: i64,
+        act: &Act,
     ) -> Result<bool, Error> {
+        let at = act.at;
         in_transaction!(&self.database, tx => {
+            if act.actor != Actor::Service {
+                administration::keep_an_admin!(tx, id);
+            }
             let deleted = sqlx::query(
                 "update users
-                 set name = $2, email = '', email_key = null, phone = '', password_hash = '', updated_at = $3, deleted_at = $3
+                 set name = $2, email = '', email_key = null, phone = '', phone_key = null, password_hash = '', updated_at = $3, deleted_at = $3
                  where id = $1 and deleted_at is null",
             )
             .bind(id)
@@ -373,6 +375,7 @@ impl Store {
                 .bind(by.0)
                 .execute(&mut *tx)
                 .await?;
+            write_act!(tx, act);
             feed::append_revocation!(tx, "user", id.to_string(), expires_at);
             Ok::<_, Error>(true)
         })
@@ -387,6 +390,7 @@ impl NewUser<'_> {
             email: self.email.to_owned(),
             phone: self.phone.to_owned(),
             role: self.role,
+            status: UserStatus::Active,
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use auth::{RevokedSubject, Role, UserId};
+use auth::{Caller, RevokedSubject, Role, UserId};
 use clock::Clock;
 use http_server::Page;
 
+use crate::audit::{Act, Actor, Audit, Kind};
 use crate::belonging::Belonging;
 use crate::closures::Closures;
 use crate::domain::{Change, PasswordRules, Registration, User, UserView, Viewer};
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::passwords::Passwords;
 use crate::request_hash::RequestHashes;
 use crate::sessions::{Client, Session, Sessions};
-use crate::store::{NewUser, NotAdded, Remember, Remembered, Store};
+use crate::store::{NewUser, NotAdded, Remember, Remembered, Store, UserFilter};
 
 /// The users. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ pub(crate) struct Users {
     pub(crate) passwords: Passwords,
     pub(crate) password_rules: PasswordRules,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) audit: Audit,
     pub(crate) closures: Arc<Closures>,
     pub(crate) belonging: Arc<Belonging>,
     pub(crate) request_hashes: Arc<RequestHashes>,
@@ -72,14 +74,19 @@ impl Users {
             request_hash: &request_hash,
         });
         let json = |user: User| Ok(serde_json::to_string(&user.in_full())?);
+        let act = |id| {
+            let actor = Actor::User(id, Role::User);
+            Act::on_user(Kind::Register, actor, id, client, session.began_at)
+        };
         let above = self.belonging.known();
         let row = session.row(client);
         let added = self
             .store
-            .add_user(&new, &row, remember.as_ref(), above, json);
+            .add_user(&new, &row, remember.as_ref(), above, (json, act));
         match added.await {
-            Ok((user, user_json)) => Ok(Registered {
+            Ok((user, user_json, act)) => Ok(Registered {
                 token: {
+                    self.audit.tell(&act);
                     self.belonging.gave(user.id);
                     let number = session.began_at.micros();
                     self.sessions.token(&session, number, user.id, user.role)?
@@ -129,13 +136,18 @@ impl Users {
         }))
     }
 
-    /// Users as `viewer` sees them, the newest first, and where the next page begins.
+    /// Users as `viewer` sees them, the newest first, and where the next page begins. Who is no administrator cannot search.
     pub(crate) async fn list(
         &self,
         viewer: Viewer,
+        filter: &UserFilter,
         page: Page,
     ) -> Result<(Vec<UserView>, Option<i64>), Error> {
-        let users = self.store.list(page).await?;
+        let is_search = filter.text.is_some() || filter.status.is_some();
+        if is_search && !viewer.is_admin {
+            return Err(Error::AdminsOnly);
+        }
+        let users = self.store.list(filter, page).await?;
         let next = page.next(users.iter().map(|user| user.id));
         let seen = users.into_iter().map(|user| user.seen_by(viewer)).collect();
         Ok((seen, next))
@@ -149,44 +161,47 @@ impl Users {
     /// Changes a user: themselves, or anyone for an administrator.
     pub(crate) async fn change(
         &self,
-        viewer: Viewer,
+        caller: &Caller,
         id: i64,
         change: Change,
+        client: &Client,
     ) -> Result<UserView, Error> {
+        let viewer = Viewer::from(caller);
         self.find(id).await?;
         if !viewer.may_manage(id) {
             return Err(Error::MayNotUpdate);
         }
         let now = self.clock.now();
-        let changed = self.store.change(id, &change, now).await?;
-        Ok(changed.ok_or(Error::NotFound)?.seen_by(viewer))
+        let act = Act::on_user(Kind::UpdateUser, caller.into(), id, client, now);
+        let changed = self.store.change(id, &change, &act).await?;
+        let changed = changed.ok_or(Error::NotFound)?;
+        self.audit.tell(&act);
+        Ok(changed.seen_by(viewer))
     }
 
     /// Deletes a user: themselves, or anyone for an administrator. From then on no token of theirs is good, and the ledger
     /// closes their wallets, now or when it can be reached.
-    /// `token_end` is when the viewer's token ends, in seconds since 1970.
     pub(crate) async fn delete(
         &self,
-        viewer: Viewer,
-        token_end: i64,
+        caller: &Caller,
         id: i64,
+        client: &Client,
     ) -> Result<(), Error> {
         self.find(id).await?;
-        if !viewer.may_manage(id) {
+        if !Viewer::from(caller).may_manage(id) {
             return Err(Error::MayNotDelete);
         }
-        let expires_at = self.sessions.refuse_until(token_end);
+        let expires_at = self.sessions.refuse_until(caller.expires_at);
         let now = self.clock.now();
-        if !self
-            .store
-            .delete(id, viewer.user_id, now, expires_at)
-            .await?
-        {
+        let act = Act::on_user(Kind::DeleteUser, caller.into(), id, client, now);
+        let by = caller.user_id;
+        if !self.store.delete(id, by, expires_at, &act).await? {
             return Err(Error::NotFound);
         }
         self.sessions
             .lock_out(RevokedSubject::User(UserId(id)), expires_at);
-        self.closures.try_at_once(id, viewer.user_id).await;
+        self.audit.tell(&act);
+        self.closures.try_at_once(id, by).await;
         Ok(())
     }
 }

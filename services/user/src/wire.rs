@@ -8,7 +8,10 @@ use http_server::Field;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Change, Credentials, Password, PasswordRules, Registration, UserView};
+use crate::domain::{
+    Change, Credentials, Password, PasswordRules, RecipientView, Registration, UserStatus, UserView,
+};
+use crate::store::Written;
 use api_error::ApiError;
 
 /// A registration.
@@ -163,6 +166,107 @@ pub(crate) struct UserBody {
 pub(crate) struct UsersBody {
     /// The users of this page.
     pub(crate) users: Vec<UserView>,
+    /// `before` of the next page. Left out on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 42)]
+    pub(crate) next: Option<i64>,
+}
+
+/// A user's status to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"status": "suspended", "reason": "Reported as stolen"}))]
+pub(crate) struct StatusRequest {
+    /// Whether the user can log in.
+    #[serde(default)]
+    #[schema(value_type = UserStatus, required)]
+    status: Field<String>,
+    /// Why. It is kept in the audit log.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
+    reason: Field<String>,
+}
+
+impl StatusRequest {
+    pub(crate) fn parse(self) -> Result<(UserStatus, String), ApiError> {
+        fields::status(self.status, self.reason)
+    }
+}
+
+/// A recipient who was looked up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RecipientBody {
+    /// The recipient.
+    pub(crate) user: RecipientView,
+}
+
+/// One act, as the audit log has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub(crate) struct ActView {
+    /// The id: a later act has a larger one.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    pub(crate) id: i64,
+    /// When it was.
+    #[schema(format = DateTime, example = "2026-11-22T08:15:30.123456Z")]
+    pub(crate) at: String,
+    /// The user who acted. Left out where it was a service, or where nobody proved who they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    pub(crate) actor_id: Option<i64>,
+    /// In which role: `user`, `admin`, `service`, `nobody`.
+    #[schema(example = "admin")]
+    pub(crate) actor_role: String,
+    /// What was done, such as `log_in`, `change_password`, `suspend_user`, `freeze_wallet`. More words may come.
+    #[schema(example = "suspend_user")]
+    pub(crate) act: String,
+    /// The kind of thing that it was done to: `user`, `wallet`.
+    #[schema(example = "user")]
+    pub(crate) object_kind: String,
+    /// Its id. Left out at a log-in with an unknown address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "2")]
+    pub(crate) object_id: Option<String>,
+    /// `done` or `refused`.
+    #[schema(example = "done")]
+    pub(crate) result: String,
+    /// What was said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "Reported as stolen")]
+    pub(crate) reason: Option<String>,
+    /// The address on the network that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "203.0.113.7")]
+    pub(crate) address: Option<String>,
+    /// The trace of the request, as in its answer's `X-Trace-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    pub(crate) trace_id: Option<String>,
+}
+
+impl From<Written> for ActView {
+    fn from(row: Written) -> ActView {
+        ActView {
+            id: row.id,
+            at: row.at.rfc3339(),
+            actor_id: row.actor_id,
+            actor_role: row.actor_role,
+            act: row.act,
+            object_kind: row.object_kind,
+            object_id: row.object_id,
+            result: row.result,
+            reason: row.reason,
+            address: row.address,
+            trace_id: row.trace_id,
+        }
+    }
+}
+
+/// Acts, the newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuditBody {
+    /// The acts of this page.
+    pub(crate) entries: Vec<ActView>,
     /// `before` of the next page. Left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = i64, required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 42)]

@@ -10,6 +10,23 @@ pub(super) fn email(address: &str) -> String {
     }
 }
 
+/// `Jane S***`: the first word, and of each other its first letter. Of a name of one word, the first letter.
+pub(super) fn name(name: &str) -> String {
+    let initial = |word: &str| {
+        word.chars()
+            .take(1)
+            .chain("***".chars())
+            .collect::<String>()
+    };
+    let mut words = name.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let others: Vec<String> = words.map(initial).collect();
+    if others.is_empty() {
+        return initial(first);
+    }
+    format!("{first} {}", others.join(" "))
+}
+
 /// Stars, and the last four characters of a long number, two of a short one, none of a very short one.
 pub(super) fn phone(number: &str) -> String {
     let length = number.chars().count();
@@ -37,6 +54,14 @@ mod tests {
 
     #[test]
     fn masks_leave_little() {
+        for (whole, masked) in [
+            ("Jane Smith", "Jane S***"),
+            ("Budi Ahmad  Santoso", "Budi A*** S***"),
+            ("Ani", "A***"),
+            ("\u{738b}\u{5c0f}\u{660e}", "\u{738b}***"),
+        ] {
+            assert_eq!(name(whole), masked);
+        }
         for (address, masked) in [
             ("john@example.com", "j***@example.com"),
             ("j@example.com", "***@example.com"),

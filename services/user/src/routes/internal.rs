@@ -5,16 +5,18 @@ use api_error::ApiError;
 use auth::{ServiceCaller, SessionUpdate};
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http_server::{Json, PathId};
-use user_api::{Belonging, KnownUser, SessionsQuery};
+use user_api::{Belonging, KnownUser, Noted, SessionsQuery, WalletAct};
 
 use super::App;
 use crate::error::Error;
 use crate::users::Users;
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/internal/users/{id}", get(find))
+    Router::new()
+        .route("/internal/users/{id}", get(find))
+        .route("/internal/audit", post(note))
 }
 
 /// The routes that answer also where the users do not go with the ledger: the wallet service cannot start without it.
@@ -22,6 +24,19 @@ pub(super) fn open_router() -> Router<App> {
     Router::new()
         .route("/internal/sessions", get(sessions))
         .route("/internal/belonging", get(belonging))
+}
+
+async fn note(
+    State(users): State<Users>,
+    caller: ServiceCaller,
+    Json(told): Json<WalletAct>,
+) -> Result<Json<Noted>, ApiError> {
+    // Nobody else knows what administrators do to wallets.
+    if &*caller.0 != ledger_api::SERVICE {
+        return Err(ApiError::forbidden("Unauthorized", "forbidden"));
+    }
+    users.note_wallet_act(told).await?;
+    Ok(Json(Noted {}))
 }
 
 async fn belonging(

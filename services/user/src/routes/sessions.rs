@@ -10,7 +10,7 @@ use http_server::{Json, PathId, Peer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, viewer};
+use super::App;
 use crate::error::Error;
 use crate::sessions::Client;
 use crate::sign_in::PasswordChange;
@@ -62,13 +62,14 @@ fn user_agent(headers: &HeaderMap) -> Option<&str> {
 async fn change_password(
     State(users): State<Users>,
     caller: Caller,
+    From(client): From,
     id: PathId,
     Json(body): Json<PasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
     let (old, new) = body.parse()?;
     let change = PasswordChange { old, new };
     let id = id.or(Error::NotFound)?;
-    users.change_password(&caller, id, change).await?;
+    users.change_password(&caller, id, change, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -91,9 +92,7 @@ async fn list(
     caller: Caller,
     id: PathId,
 ) -> Result<Json<SessionsBody>, ApiError> {
-    let open = users
-        .sessions(viewer(&caller), id.or(Error::NotFound)?)
-        .await?;
+    let open = users.sessions(&caller, id.or(Error::NotFound)?).await?;
     let sessions = open.into_iter().map(|session| seen_by(&caller, session));
     Ok(Json(SessionsBody {
         sessions: sessions.collect(),
@@ -133,6 +132,7 @@ fn seen_by(caller: &Caller, session: OpenSession) -> SessionView {
 async fn end_many(
     State(users): State<Users>,
     caller: Caller,
+    From(client): From,
     id: PathId,
     query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
 ) -> Result<StatusCode, ApiError> {
@@ -149,9 +149,7 @@ async fn end_many(
         _ => return Err(wrong()),
     };
     let id = id.or(Error::NotFound)?;
-    users
-        .end_sessions(viewer(&caller), caller.expires_at, id, which)
-        .await?;
+    users.end_sessions(&caller, id, which, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -183,12 +181,11 @@ enum Except {
 async fn end_one(
     State(users): State<Users>,
     caller: Caller,
+    From(client): From,
     Path((id, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = PathId::parse(&id).or(Error::NotFound)?;
     let which = Which::One(&session);
-    users
-        .end_sessions(viewer(&caller), caller.expires_at, id, which)
-        .await?;
+    users.end_sessions(&caller, id, which, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,9 @@ use auth::{EndedSessions, RevokedSubject, UserId};
 use clock::Timestamp;
 use store::{in_transaction, on_read, sqlx};
 
+use super::audit::write_act;
 use super::{Store, sessions};
+use crate::audit::Act;
 use crate::error::Error;
 
 /// Appends a revocation under the next number. It holds the session head until the commit, so it comes last in a transaction.
@@ -69,8 +71,10 @@ impl Store {
         &self,
         session: &str,
         expires_at: i64,
+        act: &Act,
     ) -> Result<(), Error> {
         in_transaction!(&self.database, tx => {
+            write_act!(tx, act);
             append_revocation!(tx, "session", session, expires_at);
             Ok::<_, Error>(())
         })

@@ -8,6 +8,8 @@ use clock::Timestamp;
 use store::{in_transaction, on_read, sqlx};
 
 use super::Store;
+use super::audit::write_act;
+use crate::audit::Act;
 use crate::error::Error;
 
 /// The sessions that a user can have at once. One more ends the oldest.
@@ -157,13 +159,14 @@ impl Store {
         password_changed_at: i64,
         new: &NewSession<'_>,
         end: End,
+        act: &Act,
     ) -> Result<Option<(i64, Option<EndedSessions>)>, Error> {
         in_transaction!(&self.database, tx => {
             let Some(number) = next_session_number!(tx, user_id, new.at) else {
                 return Ok(None);
             };
             let is_as_checked: Option<i64> = sqlx::query_scalar(
-                "select id from users where id = $1 and password_changed_at = $2",
+                "select id from users where id = $1 and password_changed_at = $2 and status = 'active'",
             )
             .bind(user_id)
             .bind(password_changed_at)
@@ -173,6 +176,7 @@ impl Store {
                 return Ok(None);
             }
             insert_session!(tx, user_id, number, new);
+            write_act!(tx, act);
             let too_old: Option<i64> = sqlx::query_scalar(
                 "select number from sessions where user_id = $1 order by number desc limit 1 offset $2",
             )
@@ -201,8 +205,10 @@ impl Store {
         user_id: i64,
         which: Which<'_>,
         end: End,
+        act: &Act,
     ) -> Result<Option<EndedSessions>, Error> {
         in_transaction!(&self.database, tx => {
+            write_act!(tx, act);
             match which {
                 Which::All => Ok(end_sessions!(tx, user_id, NONE, end)),
                 Which::AllBut(id) => Ok(end_sessions!(tx, user_id, id, end)),

@@ -3,7 +3,10 @@
 use clock::Timestamp;
 use store::{Database, in_transaction, on_read, sqlx};
 
+use super::audit::write_act;
 use super::{End, NewUser, Secret, Store, role_word, sessions};
+use crate::audit::Act;
+use crate::domain::phone_key;
 use crate::error::Error;
 
 macro_rules! insert_admin_password {
@@ -44,8 +47,8 @@ impl Store {
         in_transaction!(&self.database, tx => {
             for (id, user) in (1_i64..).zip(users) {
                 sqlx::query(
-                    "insert into users (id, name, email, email_key, phone, password_hash, role, created_at, updated_at)
-                     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                    "insert into users (id, name, email, email_key, phone, password_hash, role, created_at, updated_at, phone_key)
+                     values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
                      on conflict do nothing",
                 )
                 .bind(id)
@@ -56,6 +59,7 @@ impl Store {
                 .bind(user.password_hash)
                 .bind(role_word(user.role))
                 .bind(user.at.micros())
+                .bind(phone_key(user.phone))
                 .execute(&mut *tx)
                 .await?;
             }
@@ -65,14 +69,19 @@ impl Store {
 
     /// Makes sure that an administrator has this address. Somebody who has it but is none becomes one, with the new
     /// password and without any of their sessions: addresses are not proved, so it may have been registered by anyone.
-    pub(crate) async fn ensure_admin(&self, admin: &NewUser<'_>, end: End) -> Result<(), Error> {
+    pub(crate) async fn ensure_admin(
+        &self,
+        admin: &NewUser<'_>,
+        end: End,
+        act: impl Fn(i64) -> Act,
+    ) -> Result<Option<Act>, Error> {
         in_transaction!(&self.database, tx => {
             let id: Option<i64> = sqlx::query_scalar(
                 "insert into users (name, email, email_key, phone, password_hash, role, created_at, updated_at, password_changed_at)
                  values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
                  on conflict (email_key) do update
                  set role = excluded.role, password_hash = excluded.password_hash, updated_at = excluded.updated_at,
-                     password_changed_at = excluded.password_changed_at
+                     password_changed_at = excluded.password_changed_at, status = 'active'
                  where users.role <> excluded.role
                  returning id",
             )
@@ -87,11 +96,13 @@ impl Store {
             .await?;
             // Another replica was first.
             let Some(id) = id else {
-                return Ok(());
+                return Ok(None);
             };
             insert_admin_password!(tx, id, admin.at, admin.password_hash);
+            let act = act(id);
+            write_act!(tx, &act);
             let _ = sessions::end_sessions!(tx, id, sessions::NONE, end);
-            Ok::<_, Error>(())
+            Ok::<_, Error>(Some(act))
         })
     }
 
@@ -127,7 +138,7 @@ impl Store {
         id: i64,
         seen: &Secret,
         hash: &str,
-        end: End,
+        (end, act): (End, &Act),
     ) -> Result<bool, Error> {
         in_transaction!(&self.database, tx => {
             let changed = sqlx::query(
@@ -147,6 +158,7 @@ impl Store {
                 return Ok(false);
             }
             insert_admin_password!(tx, id, end.at, hash);
+            write_act!(tx, act);
             let _ = sessions::end_sessions!(tx, id, sessions::NONE, end);
             Ok::<_, Error>(true)
         })

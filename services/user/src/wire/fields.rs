@@ -5,6 +5,7 @@ use http_server::{FIELD_CHARS_MAX, Field, text};
 
 use crate::domain::{
     Change, Credentials, Email, Owner, Password, PasswordRefused, PasswordRules, Registration,
+    UserStatus,
 };
 
 const PHONE_CHARS_MAX: usize = 32;
@@ -93,6 +94,32 @@ pub(super) fn passwords(
     let old = Password::attempt(&given("old_password", old)?)
         .map_err(|why| refused("old_password", why))?;
     Ok((old, given("new_password", new)?))
+}
+
+/// The two fields of a change of status.
+pub(super) fn status(
+    status: Field<String>,
+    reason: Field<String>,
+) -> Result<(UserStatus, String), ApiError> {
+    let wrong = || {
+        ApiError::bad_request("Invalid status", "invalid_status")
+            .field("status")
+            .message("status is active or suspended")
+    };
+    let status = status.or_errors(wrong, wrong)?;
+    let status = UserStatus::parse(&status).ok_or_else(wrong)?;
+    let missing = || {
+        ApiError::bad_request("Missing required fields", "missing_fields")
+            .field("reason")
+            .message("reason says why; it is kept in the audit log")
+    };
+    if is_blank(&reason) {
+        return Err(missing());
+    }
+    Ok((
+        status,
+        text(&given("reason", reason)?, "reason", FIELD_CHARS_MAX)?,
+    ))
 }
 
 /// The answer to a password that cannot be chosen.

@@ -172,8 +172,13 @@ async fn others_are_masked_but_not_for_administrators() {
 
         let token = users.log_in("root@example.com", "a long password").await;
         let admin = users.client.with_token(token);
-        assert_eq!(admin.get(&path).await.expect(200)["user"], full);
-        assert_eq!(admin.get("/users").await.expect(200)["users"][0], full);
+        let mut with_status = full.clone();
+        with_status["status"] = json!("active");
+        assert_eq!(admin.get(&path).await.expect(200)["user"], with_status);
+        assert_eq!(
+            admin.get("/users").await.expect(200)["users"][0],
+            with_status
+        );
         let changed = admin.put(&path, json!({"name": "Budi S."})).await;
         assert_eq!(changed.expect(200)["user"]["name"], "Budi S.");
         admin.delete(&path).await.expect(200);

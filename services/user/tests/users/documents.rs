@@ -29,7 +29,9 @@ fn every_public_route_is_documented() {
             "DELETE /users/{id}/sessions",
             "DELETE /users/{id}/sessions/{session_id}",
             "GET /.well-known/jwks.json",
+            "GET /admin/audit",
             "GET /users",
+            "GET /users/lookup",
             "GET /users/verify",
             "GET /users/{id}",
             "GET /users/{id}/sessions",
@@ -38,6 +40,7 @@ fn every_public_route_is_documented() {
             "POST /auth/register",
             "PUT /users/{id}",
             "PUT /users/{id}/password",
+            "PUT /users/{id}/status",
         ]
     );
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod administration;
 mod adopt;
+mod audit;
 mod bad_input;
 mod belonging;
 mod closures;

@@ -26,10 +26,10 @@ async fn demo_users_and_the_administrator_are_made_once() {
             assert_eq!(
                 list["users"],
                 json!([
-                    {"id": 4, "name": "Administrator", "email": "Root@example.com", "phone": "", "role": "admin"},
-                    {"id": 3, "name": "Bob Wilson", "email": "bob@example.com", "phone": "081234567892", "role": "user"},
-                    {"id": 2, "name": "Jane Smith", "email": "jane@example.com", "phone": "081234567891", "role": "user"},
-                    {"id": 1, "name": "John Doe", "email": "john@example.com", "phone": "081234567890", "role": "user"},
+                    {"id": 4, "name": "Administrator", "email": "Root@example.com", "phone": "", "role": "admin", "status": "active"},
+                    {"id": 3, "name": "Bob Wilson", "email": "bob@example.com", "phone": "081234567892", "role": "user", "status": "active"},
+                    {"id": 2, "name": "Jane Smith", "email": "jane@example.com", "phone": "081234567891", "role": "user", "status": "active"},
+                    {"id": 1, "name": "John Doe", "email": "john@example.com", "phone": "081234567890", "role": "user", "status": "active"},
                 ])
             );
         }

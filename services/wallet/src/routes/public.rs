@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use api_error::ApiError;
 use auth::{Caller, ServiceCaller};
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use http_server::{IdempotencyKey, Json, PathId, Replayed};
+use http_server::{IdempotencyKey, Json, PathId, Peer, Replayed};
 use ledger_api::{
     Actor, Event, Leg, Operation, Order, Outcome, Posting, Service, Uuid, WalletStatus,
     idempotency_key,
@@ -24,6 +25,7 @@ use super::wire::{
 };
 use crate::TopUp;
 use ledger::store::Holding;
+use user_api::WalletAct;
 
 /// Lists the caller's wallets, the oldest first
 #[utoipa::path(
@@ -276,7 +278,7 @@ pub(super) async fn deduct(
 
 /// Freezes a wallet, or makes it active again
 ///
-/// Only administrators may call it.
+/// Only administrators may call it. The ledger keeps who it was, and the audit log also why.
 #[utoipa::path(
     put,
     path = "/wallets/{id}/status",
@@ -285,7 +287,7 @@ pub(super) async fn deduct(
     request_body = StatusRequest,
     responses(
         (status = 200, description = "The wallet has the status.", body = WalletBody),
-        (status = 400, description = "Invalid status: invalid_status; Invalid request body: unknown_field"),
+        (status = 400, description = "Invalid status: invalid_status; Invalid field: invalid_field, invisible_character; Invalid request body: unknown_field"),
         (status = 403, description = "Unauthorized: not_owner; Wallet is not active: wallet_not_active"),
         (status = 404, description = "Wallet not found: wallet_not_found"),
     )
@@ -293,6 +295,7 @@ pub(super) async fn deduct(
 pub(super) async fn set_status(
     State(wallets): State<Wallets>,
     caller: Caller,
+    peer: Option<Extension<Peer>>,
     id: PathId,
     Json(body): Json<StatusRequest>,
 ) -> Result<Json<WalletBody>, ApiError> {
@@ -300,7 +303,7 @@ pub(super) async fn set_status(
         return Err(unauthorized());
     }
     let wallet_id = id.or(not_found())?;
-    let status = body.status()?;
+    let (status, reason) = body.parse()?;
     let key = wallets.key(
         caller.user_id.0,
         "PUT /wallets/{id}/status",
@@ -311,7 +314,24 @@ pub(super) async fn set_status(
         status,
         by: Actor::User(caller.user_id.0),
     };
+    let act = WalletAct {
+        key: key.key,
+        actor_id: caller.user_id.0,
+        wallet_id,
+        is_frozen: status == WalletStatus::Frozen,
+        reason,
+        address: peer.map(|Extension(peer)| peer.0.ip().to_string()),
+    };
     wallets.submit(key, operation).await?;
+    if let Err(error) = wallets.users.note(&act).await {
+        // It is done, and the ledger says by whom.
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            wallet_id,
+            actor_id = act.actor_id,
+            "a change of a wallet's status could not be written into the audit log"
+        );
+    }
     let holding = wallets.account(wallet_id).await?;
     let wallet = Wallet::of(&holding).ok_or_else(not_found)?;
     Ok(Json(WalletBody { wallet }))

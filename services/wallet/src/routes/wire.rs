@@ -1,7 +1,7 @@
 //! Bodies of the public routes.
 
 use api_error::ApiError;
-use http_server::{Field, words};
+use http_server::{FIELD_CHARS_MAX, Field, text, words};
 use ledger_api::WalletStatus;
 use money::{Amount, Currency};
 use serde::{Deserialize, Serialize};
@@ -216,19 +216,32 @@ pub(super) struct StatusRequest {
     #[serde(default)]
     #[schema(schema_with = new_status_schema, required)]
     status: Field<WalletStatus>,
+    /// Why. It is kept in the audit log.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
+    reason: Field<String>,
 }
 
 impl StatusRequest {
-    pub(super) fn status(self) -> Result<WalletStatus, ApiError> {
+    /// The status, and what the administrator says about it.
+    pub(super) fn parse(self) -> Result<(WalletStatus, Option<String>), ApiError> {
         let wrong = || {
             ApiError::bad_request("Invalid status", "invalid_status")
                 .field("status")
                 .message("status is active or frozen")
         };
-        match self.status.or_errors(wrong, wrong)? {
-            WalletStatus::Closed => Err(wrong()),
-            status => Ok(status),
-        }
+        let status = match self.status.or_errors(wrong, wrong)? {
+            WalletStatus::Closed => return Err(wrong()),
+            status => status,
+        };
+        let no_text = || {
+            ApiError::bad_request("Invalid field", "invalid_field")
+                .field("reason")
+                .message("reason is a text")
+        };
+        let reason = self.reason.optional(no_text)?;
+        let reason = reason.map(|reason| text(&reason, "reason", FIELD_CHARS_MAX));
+        Ok((status, reason.transpose()?))
     }
 }
 
