@@ -8,6 +8,7 @@ pub const VARIABLES: &[&str] = &[
     "ADMIN_PASSWORD",
     "ARGON2_MEMORY_KIB",
     "ARGON2_PASSES",
+    "AUDIT_RETENTION_DAYS",
     "BIND",
     "BODY_TIMEOUT",
     "CORS_ORIGINS",

@@ -81,6 +81,10 @@ impl Snapshots {
             statements.push(format!(
                 "select setval('\"user\".users_id_seq', last_value, is_called) from user_{name}.ids"
             ));
+            // A dump has the counters of all tables; of this one the rows say as much.
+            statements.push(
+                "select setval('\"user\".audit_log_id_seq', coalesce(max(id), 0) + 1, false) from \"user\".audit_log".to_owned(),
+            );
         }
         statements.push("set session_replication_role = default".to_owned());
         run(&database, &statements.join(";")).await;
