@@ -103,7 +103,7 @@ export const transaction = object({
   id,
   user_id: id,
   wallet_id: id,
-  type: word("topup", "payment", "transfer", "withdrawal"),
+  type: word("topup", "payment", "transfer", "withdrawal", "hold", "release", "refund", "expiry", "topup_reversal", "transfer_reversal", "withdrawal_reversal"),
   direction: word("in", "out"),
   amount,
   currency,
