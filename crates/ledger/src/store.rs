@@ -58,6 +58,12 @@ pub const STEPS: &[store::Step] = &[
         postgres: include_str!("../migrations/postgres/0006_held.sql"),
         sqlite: include_str!("../migrations/sqlite/0006_held.sql"),
     },
+    store::Step {
+        version: 7,
+        name: "no_unclaimed_index",
+        postgres: include_str!("../migrations/postgres/0007_no_unclaimed_index.sql"),
+        sqlite: include_str!("../migrations/sqlite/0007_no_unclaimed_index.sql"),
+    },
 ];
 
 /// The result of a commit.
