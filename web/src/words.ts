@@ -34,13 +34,15 @@ export function useWords() {
     if (one.type === "transfer" && other !== undefined) {
       return people.find((person) => person.id === Number(other))?.name ?? t("move.user", { id: other });
     }
-    return one.type === "topup" ? t("kind.topup") : one.description || kindOf(one);
+    const held = /^Hold for (.+)$/s.exec(one.description)?.[1];
+    if (one.type === "hold" && held !== undefined) return held;
+    return one.type === "withdrawal" && one.description ? one.description : kindOf(one);
   }
 
   function kindOf(one: Transaction): string {
     if (one.type === "transfer") return t(one.direction === "in" ? "activity.in" : "activity.out");
     const key = `kind.${one.type}`;
-    return te(key) ? t(key) : one.type;
+    return te(key) ? t(key) : one.description || one.type;
   }
 
   return { t, language, explain, money, signed, titleOf, kindOf };

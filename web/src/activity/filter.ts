@@ -4,7 +4,7 @@ import type { LocationQuery } from "vue-router";
 import type { Transaction } from "../api/queries";
 import { dayOf } from "../time";
 
-export const KINDS = ["topup", "payment", "in", "out", "withdrawal"] as const;
+export const KINDS = ["topup", "payment", "in", "out", "hold", "returned", "withdrawal"] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Filter {
@@ -41,9 +41,13 @@ export function write(filter: Filter): Record<string, string> {
   return query;
 }
 
+/** Types that take something back. */
+const RETURNED = ["release", "refund", "expiry", "topup_reversal", "transfer_reversal", "withdrawal_reversal"];
+
 export function kindOf(one: Transaction): Kind {
   if (one.type === "transfer") return one.direction === "in" ? "in" : "out";
-  return one.type === "payment" || one.type === "topup" ? one.type : "withdrawal";
+  if (RETURNED.includes(one.type)) return "returned";
+  return KINDS.find((kind) => kind === one.type) ?? "withdrawal";
 }
 
 /** Whether it is asked for. The wallet is not looked at: the API lists one wallet's alone. `title` is what the page calls it. */

@@ -21,11 +21,24 @@ const HASH_BYTES = 32;
 const NUMBERS = 11;
 const LEAF_BYTES = SALT_BYTES + KEY_BYTES + NUMBERS * 8 + HASH_BYTES;
 const NOTHING = -(2n ** 63n);
-const KINDS: Record<string, bigint | undefined> = { topup: 1n, payment: 2n, transfer: 3n, withdrawal: 4n };
+const KINDS: Record<string, bigint | undefined> = {
+  topup: 1n,
+  payment: 2n,
+  transfer: 3n,
+  withdrawal: 4n,
+  hold: 5n,
+  release: 7n,
+  refund: 8n,
+  expiry: 9n,
+  topup_reversal: 12n,
+  transfer_reversal: 13n,
+  withdrawal_reversal: 14n,
+};
 /** What the page says of a movement with this note; `null` where there is none any more. */
 const DESCRIPTIONS: Record<string, ((note: string | null) => string) | undefined> = {
   payment: (note) => `Payment to ${note ?? "a merchant"}`,
   withdrawal: (note) => note ?? "Withdrawal",
+  hold: (note) => `Hold for ${note ?? "a merchant"}`,
 };
 
 export async function check(receipt: Receipt, shown: Transaction): Promise<Verdict> {
