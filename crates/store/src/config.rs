@@ -105,9 +105,83 @@ pub fn postgres_url(text: &str) -> Result<String, String> {
     if !is_of_postgres(url) {
         return Err(FORM.to_owned());
     }
+    if has_bare_signs(url) {
+        return Err(format!(
+            "{FORM}: a name or a password with @, /, ? or # in it has them as %40, %2F, %3F and %23"
+        ));
+    }
+    if let Some(name) = unknown_parameter(url) {
+        return Err(format!(
+            "{FORM}: there is no parameter {name}; there are {}",
+            PARAMETERS.join(", ")
+        ));
+    }
     match PgConnectOptions::from_str(url) {
         Ok(_) => Ok(url.to_owned()),
         Err(error) => Err(format!("{FORM}: {}", crate::fault::cause(&error))),
+    }
+}
+
+/// The parameters that a URL may have. The driver would ignore any other, a time limit or a wish for a primary, and would go on.
+const PARAMETERS: [&str; 12] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "application_name",
+    "options",
+];
+/// Other spellings that the driver knows.
+const OTHER_PARAMETERS: [&str; 6] = [
+    "ssl-mode",
+    "ssl-root-cert",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "statement-cache-capacity",
+];
+
+/// The first parameter that the driver does not know.
+fn unknown_parameter(url: &str) -> Option<&str> {
+    let (_, query) = url.split_once('?')?;
+    let mut names = query
+        .split('&')
+        .filter_map(|pair| pair.split('=').next())
+        .filter(|name| !name.is_empty());
+    names.find(|name| {
+        !PARAMETERS.contains(name)
+            && !OTHER_PARAMETERS.contains(name)
+            && !name.starts_with("options[")
+            && !name.starts_with("options%5B")
+    })
+}
+
+/// Returns whether a name or a password has signs in it that end it in a URL: the rest of it would be taken for the host, and shown.
+fn has_bare_signs(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    // A parameter may have an @ in its value.
+    let before_query = match rest.split_once('?') {
+        Some((before, query))
+            if query
+                .split('@')
+                .next()
+                .is_some_and(|name| name.contains('=')) =>
+        {
+            before
+        }
+        _ => rest,
+    };
+    match before_query.rsplit_once('@') {
+        Some((user, _)) => !before_query.starts_with('/') && user.contains(['@', '/', '?', '#']),
+        None => false,
     }
 }
 
@@ -135,6 +209,9 @@ mod tests {
         for good in [
             "postgres://user:hunter2@host/database",
             " postgresql://host:5433/database?sslmode=verify-full\n",
+            "postgres://user:p%40ss%2Fword%23%3F@[::1]:5433/database?sslrootcert=/ca.pem&options=-c%20a=b",
+            "postgres:///database?host=/run/postgresql&user=ann@host",
+            "postgres://host/database?user=ann@host",
             "sqlite://wallet.db",
             "sqlite:///data/wallet.db",
         ] {
@@ -150,6 +227,13 @@ mod tests {
             "postgres://user:hunter2@host:port/database",
             "postgres://user:hunter2@host:99999/database",
             "postgres://user:hunter2@host/database?sslmode=sometimes",
+            "postgres://user:hunter2@host/database?connect_timeout=5",
+            "postgres://user:hunter2@host/database?sslmode=require&schema=public",
+            "postgres://user:p@hunter2@host/database",
+            "postgres://user:p/hunter2@host/database",
+            "postgres://user:p#hunter2@host/database",
+            "postgres://user:p?hunter2@host/database",
+            "postgres://user:p@/hunter2#x@host/database",
         ] {
             let said = database_url(wrong).err().unwrap_or_default();
             assert!(
@@ -157,6 +241,19 @@ mod tests {
                 "{wrong}: {said}"
             );
             assert!(!said.contains("hunter2"), "{said}");
+        }
+        for (wrong, why) in [
+            (
+                "postgres://u:p@w/d@host/x",
+                "has them as %40, %2F, %3F and %23",
+            ),
+            (
+                "postgres://u@host/x?target_session_attrs=read-write",
+                "there is no parameter target_session_attrs; there are host, ",
+            ),
+        ] {
+            let said = database_url(wrong).err().unwrap_or_default();
+            assert!(said.contains(why), "{said}");
         }
         assert!(postgres_url("sqlite://wallet.db").is_err());
         assert!(schema_name("Wallet").is_err() && schema_name("wallet_2").is_ok());

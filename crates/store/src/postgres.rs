@@ -84,7 +84,7 @@ impl PostgresPool {
             .extra_float_digits(None)
             .disable_statement_logging();
         reach::check_files(&config.url)?;
-        let server = Server::of(options);
+        let server = Server::of(reach::without_brackets(options));
         let condition = Condition::new(server.name());
         let watch = Watch::of_server(condition, server.clone());
         let (link, released) = (watch.link.clone(), watch.link.clone());

@@ -48,6 +48,9 @@ impl Server {
             None if options.get_host().starts_with('/') => {
                 format!("{} (port {})", options.get_host(), options.get_port())
             }
+            None if options.get_host().contains(':') => {
+                format!("[{}]:{}", options.get_host(), options.get_port())
+            }
             None => format!("{}:{}", options.get_host(), options.get_port()),
         }
     }
@@ -84,6 +87,19 @@ impl Server {
             ),
             passes,
         }
+    }
+}
+
+/// The driver takes an address of IPv6 with its brackets from the URL, and then for a name.
+pub(crate) fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host();
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .map(str::to_owned);
+    match address {
+        Some(address) => options.host(&address),
+        None => options,
     }
 }
 

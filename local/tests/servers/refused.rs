@@ -106,6 +106,10 @@ async fn what_cannot_be_reached_is_named_with_its_cause_once_and_at_once() {
     };
     for (url, sentence) in [
         (url(closed, "postgres", "x"), at(closed, "x") + "connection refused"),
+        (
+            format!("postgres://x@[::1]:{closed}/x"),
+            format!("cannot connect to PostgreSQL at [::1]:{closed} (DATABASE_URL, database \"x\"): connection refused"),
+        ),
         (url(port, "postgres", "nodb"), at(port, "nodb") + "database \"nodb\" does not exist"),
         (
             url(port, "asked:not-the-password", "postgres"),

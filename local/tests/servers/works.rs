@@ -128,3 +128,21 @@ async fn commits_wait_for_the_disk_whatever_the_default_is_and_behind_a_pooler_t
         assert_eq!(shown, "on");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_ipv6_and_a_password_with_any_sign_are_understood() {
+    let Some(server) = own_postgres("-c listen_addresses=*").await else {
+        return;
+    };
+    let set_up = ["alter role {r} password 'p@ss/w#rd?'"];
+    let database = prepare(&server, "", &set_up).await;
+    let url = format!(
+        "postgres://{}:p%40ss%2Fw%23rd%3F@[::1]:{}/{}",
+        database.role,
+        server.port(),
+        database.name
+    );
+    let running = start(&url).await.unwrap();
+    running.assert_works().await;
+    running.bank.stop().await;
+}
