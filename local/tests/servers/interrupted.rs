@@ -143,13 +143,17 @@ async fn a_server_that_takes_no_more_connections_is_told_soon_and_then_it_goes_o
         database.name, database.role
     );
 
-    // Those that are open go on to do, however many more the server would refuse.
+    // Those that are open go on to do, and whoever needs one more than there are is told so.
     as_superuser(&server, "postgres", &[limit(0)]).await;
     for (what, status) in one_of_each(&running, &ani, 0).await {
-        assert!((200..300).contains(&status), "{what}: {status}");
+        let serves = (200..300).contains(&status);
+        assert!(serves || status == 503, "{what}: {status}");
     }
     for service in 1..5 {
-        assert_eq!(ready(&running, service).await, 200, "service {service}");
+        testing::wait_until("what is open serves", || async {
+            ready(&running, service).await == 200
+        })
+        .await;
     }
 
     // A restart of the server, after which others were faster.
