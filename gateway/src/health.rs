@@ -1,7 +1,10 @@
 //! `/health` of the whole system: every service is asked at once, and the answer names each.
+//!
+//! Anybody may ask, and each look is four calls with a query behind every one. So there is one look a second, whoever asks: what is newer is
+//! answered from it, and who comes while it is under way waits for it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -10,6 +13,7 @@ use axum::routing::get;
 use reqwest::Url;
 use serde::Serialize;
 use service_client::{ConnectOptions, connect_without_retries};
+use tokio::sync::Mutex;
 
 use crate::routes::PREFIXES;
 use crate::upstream::Upstream;
@@ -18,10 +22,14 @@ use crate::{Config, NAME};
 /// A service that takes longer does not answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
+/// The time for which a look answers everybody.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// Asks the services how they are.
 pub(crate) struct Aggregate {
     http: reqwest::Client,
     targets: [Url; 4],
+    last: Mutex<Option<(Instant, Report)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,7 +44,7 @@ enum State {
     Degraded,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Report {
     service: &'static str,
     status: State,
@@ -46,7 +54,7 @@ struct Report {
     failure: Option<Failure>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Failure {
     error: &'static str,
     code: &'static str,
@@ -59,7 +67,7 @@ const DEGRADED: Failure = Failure {
     message: "Not every service is healthy",
 };
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Services {
     user_service: State,
@@ -85,6 +93,7 @@ impl Aggregate {
         };
         Ok(Aggregate {
             http: connect_without_retries(&options)?,
+            last: Mutex::new(None),
             targets: [
                 target(Upstream::User)?,
                 target(Upstream::Wallet)?,
@@ -104,7 +113,26 @@ impl Aggregate {
         )
     }
 
+    /// The last look, or a new one where that is too old.
     async fn report(&self) -> Response {
+        let mut last = self.last.lock().await;
+        let report = match last.as_ref() {
+            Some((at, report)) if at.elapsed() < LOOK_AGAIN_AFTER => report.clone(),
+            _ => {
+                let report = self.look().await;
+                *last = Some((Instant::now(), report.clone()));
+                report
+            }
+        };
+        drop(last);
+        let code = match report.status {
+            State::Healthy => StatusCode::OK,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (code, axum::Json(report)).into_response()
+    }
+
+    async fn look(&self) -> Report {
         let [user, wallet, transaction, payment] = &self.targets;
         let (user_service, wallet_service, transaction_service, payment_service) = tokio::join!(
             self.ask(user),
@@ -118,12 +146,12 @@ impl Aggregate {
             transaction_service,
             payment_service,
         ];
-        let (code, status) = if states.iter().all(|state| *state == State::Healthy) {
-            (StatusCode::OK, State::Healthy)
+        let status = if states.iter().all(|state| *state == State::Healthy) {
+            State::Healthy
         } else {
-            (StatusCode::SERVICE_UNAVAILABLE, State::Degraded)
+            State::Degraded
         };
-        let report = Report {
+        Report {
             service: NAME,
             status,
             failure: (status == State::Degraded).then_some(DEGRADED),
@@ -133,8 +161,7 @@ impl Aggregate {
                 transaction_service,
                 payment_service,
             },
-        };
-        (code, axum::Json(report)).into_response()
+        }
     }
 
     async fn ask(&self, target: &Url) -> State {

@@ -153,7 +153,8 @@ async fn login(client: &TestClient, traceparent: Option<&str>) -> String {
 #[tokio::test]
 async fn without_a_collector_every_answer_and_line_names_its_trace() {
     let (service, seen) = service().await;
-    let gateway = Gateway::start(&service.url(), &[("LOG_LEVEL", "debug")]).await;
+    let settings = [("LOG_LEVEL", "debug"), ("CONTINUE_TRACES", "true")];
+    let gateway = Gateway::start(&service.url(), &settings).await;
 
     let own = login(&gateway.client, None).await;
     assert_eq!(own.len(), 32);
@@ -214,7 +215,10 @@ async fn spans_of_two_processes_make_one_tree() {
     let (service, _) = service().await;
     let gateway = Gateway::start(
         &service.url(),
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())],
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("CONTINUE_TRACES", "true"),
+        ],
     )
     .await;
     let trace = login(&gateway.client, Some(&callers_header("01"))).await;
@@ -270,4 +274,51 @@ async fn spans_that_nobody_takes_are_counted() {
     })
     .await;
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_decides_neither_what_is_recorded_nor_what_a_trace_is_called() {
+    let (collector, url) = Collector::start().await;
+    let (service, seen) = service().await;
+    let settings = |ratio| {
+        [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_TRACES_SAMPLER_ARG", ratio),
+            ("LOG_LEVEL", "debug"),
+        ]
+    };
+    // Nothing is to be recorded, whatever a stranger says.
+    let gateway = Gateway::start(&service.url(), &settings("0")).await;
+    let own = login(&gateway.client, Some(&callers_header("01"))).await;
+    assert_ne!(own, CALLERS_TRACE);
+    let onward = seen.lock().unwrap()["traceparent"].clone();
+    assert!(onward.to_str().unwrap().starts_with(&format!("00-{own}-")));
+    assert!(onward.to_str().unwrap().ends_with("-00"));
+    wait_until("a line with its own trace id", async || {
+        gateway.logged(|line| line["trace_id"] == own)
+    })
+    .await;
+    assert!(!gateway.logged(|line| line["trace_id"] == CALLERS_TRACE));
+    gateway.stop().await;
+    assert!(collector.trace(&own).is_empty());
+    // Everything is, also where a stranger says otherwise; and the caller's span is linked.
+    let gateway = Gateway::start(&service.url(), &settings("1")).await;
+    let own = login(&gateway.client, Some(&callers_header("00"))).await;
+    assert_ne!(own, CALLERS_TRACE);
+    gateway.stop().await;
+    wait_until("the span has arrived", async || {
+        !collector.trace(&own).is_empty()
+    })
+    .await;
+    assert!(collector.trace(CALLERS_TRACE).is_empty());
+    let spans = collector.trace(&own);
+    let (_, door) = spans
+        .iter()
+        .find(|(_, span)| span.kind == SpanKind::Server as i32)
+        .unwrap();
+    let [link] = door.links.as_slice() else {
+        panic!("{door:?}");
+    };
+    assert_eq!(hex(&link.trace_id), CALLERS_TRACE);
+    assert_eq!(hex(&link.span_id), CALLERS_SPAN);
 }

@@ -114,6 +114,11 @@ impl Settings for Config {
         if let Err(mistake) = user::check_admin(email, password) {
             found.mistake(mistake.to_string());
         }
+        if let Some(secret) = &self.secret_key
+            && !self.has_demo_data()
+        {
+            found.check_secret("SECRET_KEY", secret);
+        }
         if self.has_demo_data() && !self.bind.is_loopback() {
             found.hint(format!(
                 "BIND={}: other machines reach the demo users, whose password is known; DEMO_DATA=false leaves them out",

@@ -420,3 +420,27 @@ fn help_begins_with_what_happens_without_a_command() {
         assert_eq!(code, Some(1));
     }
 }
+
+#[test]
+fn a_secret_that_strangers_could_guess_is_for_the_demo_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for (secret, why) in [
+        (
+            "your-secret-key-change-in-production",
+            "it is one that stands in documents and examples",
+        ),
+        (
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "it is too simple",
+        ),
+    ] {
+        let variables = [("SECRET_KEY", secret), ("DEMO_DATA", "false")];
+        let (said, code) = refused(folder.path(), &variables);
+        assert!(
+            said.starts_with(&format!("dompet: SECRET_KEY: {why}; ")),
+            "{said}"
+        );
+        assert!(!said.contains(secret), "{said}");
+        assert_eq!(code, Some(2));
+    }
+}

@@ -38,7 +38,10 @@ async fn a_payment_is_one_tree_from_the_gateway_to_the_ledger() {
     let mut process = start(
         folder.path(),
         ports,
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)],
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+            ("CONTINUE_TRACES", "true"),
+        ],
     )
     .await;
     let api = TestClient::new(format!("http://127.0.0.1:{}/api/v1", ports[0]));

@@ -29,6 +29,11 @@ pub struct HttpConfig {
     #[arg(long, env = "PUBLIC_METRICS", default_value = "true", default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set, value_parser = settings::yes_or_no)]
     pub public_metrics: bool,
+    /// Whether a request goes on in the trace that its `traceparent` names. Without it the services do, and the gateway begins one of its own,
+    /// with a link: strangers would decide what is recorded. `true` there where a proxy in front makes the header, or removes it
+    #[arg(long, env = "CONTINUE_TRACES", default_missing_value = "true", num_args = 0..=1, require_equals = true,
+        value_parser = settings::yes_or_no)]
+    pub continue_traces: Option<bool>,
     /// Seconds between the flip of readiness and the end of listening, so that load balancers look away first
     #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0", value_parser = seconds)]
     pub shutdown_delay: Duration,
@@ -61,6 +66,7 @@ impl Default for HttpConfig {
             body_timeout: Duration::from_secs(10),
             cors_origins: vec!["*".to_owned()],
             public_metrics: true,
+            continue_traces: None,
             shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(20),
             max_connections: 10_000,

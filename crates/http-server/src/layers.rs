@@ -14,33 +14,40 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt as _;
 use serde_json::json;
-use telemetry::Trace;
+use telemetry::{CallersTrace, Trace};
 use tracing::{Instrument as _, Span};
 
 use crate::front::WrongHost;
 use crate::json::MAX_BODY_BYTES;
 use crate::serve::Service;
-use crate::{Health, Metrics, paths};
+use crate::{Health, HttpConfig, Metrics, paths};
 
 struct Around {
     health: Health,
     service: &'static str,
     metrics: Metrics,
+    callers_trace: CallersTrace,
     deadline: Duration,
 }
 
 /// The service's routes with the probes and the layers around them.
-pub(crate) fn app(service: &Service, deadline: Duration, with_metrics: bool) -> Router {
+pub(crate) fn app(service: &Service, config: &HttpConfig) -> Router {
+    let continues = config.continue_traces.unwrap_or(!service.is_public_door());
     let metrics = service.metrics.clone();
     // Every request takes copies along: of one pointer.
     let around = Arc::new(Around {
         health: service.health.clone(),
         service: service.name,
         metrics: service.metrics.clone(),
-        deadline,
+        callers_trace: if continues {
+            CallersTrace::GoesOn
+        } else {
+            CallersTrace::IsLinked
+        },
+        deadline: config.deadline,
     });
     let mut routes = service.router.clone().merge(probes(service));
-    if with_metrics {
+    if config.public_metrics {
         routes = routes.route("/metrics", get(async move || metrics.render()));
     }
     let known = paths::known(&routes);
@@ -152,7 +159,7 @@ fn complete(response: &mut Response) {
     }
 }
 
-/// The span of a request, in the caller's trace. It is described only where somebody will read that.
+/// The span of a request, in its trace. It is described only where somebody will read that.
 fn begin_span(
     around: &Around,
     method: &http::Method,
@@ -169,7 +176,7 @@ fn begin_span(
         http.route = tracing::field::Empty,
         http.response.status_code = tracing::field::Empty,
     );
-    let trace = Trace::begin(&span, headers);
+    let trace = Trace::begin(&span, headers, around.callers_trace);
     if let Some(trace) = &trace
         && trace.is_recorded()
     {

@@ -69,7 +69,7 @@ impl Probes {
             ..HttpConfig::default()
         };
         // Requests are counted where the service's are; connections are not those of its door.
-        let (app, connections) = (self.app()?, Metrics::new()?);
+        let (app, connections) = (self.app(&config)?, Metrics::new()?);
         let server = Server::new(NAME, app, connections, &config);
         let task = tokio::spawn(async move { server.accept(&listener).await });
         Ok(ProbeServer {
@@ -78,10 +78,10 @@ impl Probes {
         })
     }
 
-    fn app(self) -> anyhow::Result<Router> {
+    fn app(self, config: &HttpConfig) -> anyhow::Result<Router> {
         if let [shown] = self.shown.as_slice() {
             let service = shown.service(Router::new());
-            return Ok(layers::app(&service, DEADLINE, true));
+            return Ok(layers::app(&service, config));
         }
         let health = Health::new(NAME, Clock::system());
         for Shown {
@@ -104,7 +104,11 @@ impl Probes {
             metrics: Metrics::new()?,
         };
         let service = service.service(Router::new().route("/metrics", all));
-        Ok(layers::app(&service, DEADLINE, false))
+        let config = HttpConfig {
+            public_metrics: false,
+            ..config.clone()
+        };
+        Ok(layers::app(&service, &config))
     }
 }
 

@@ -110,9 +110,19 @@ pub struct Service {
 }
 
 impl Service {
-    /// Its routes with the probes, and with what happens around every request, which may take as long as `deadline`.
+    /// Its routes with the probes, and with what happens around every request, which may take as long as `deadline`: for another service
+    /// in the same process.
     pub fn app(&self, deadline: Duration) -> Router {
-        layers::app(self, deadline, true)
+        let config = HttpConfig {
+            deadline,
+            ..HttpConfig::default()
+        };
+        layers::app(self, &config)
+    }
+
+    /// True for the gateway, which strangers call.
+    pub(crate) fn is_public_door(&self) -> bool {
+        self.own_health
     }
 }
 
@@ -123,7 +133,7 @@ pub async fn serve(
     config: HttpConfig,
     stop: CancellationToken,
 ) {
-    let app = layers::app(&service, config.deadline, config.public_metrics);
+    let app = layers::app(&service, &config);
     let server = Server::new(service.name, app, service.metrics.clone(), &config);
     let told_to_stop = async {
         stop.cancelled().await;

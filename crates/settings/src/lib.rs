@@ -13,8 +13,9 @@ pub use empty::without_empty_variables;
 pub use misspelt::{VARIABLES, hints};
 pub use read::{NotUsable, read};
 pub use values::{
-    DISTANCE_MAX, SECONDS_MAX, SECRET_BYTES_MIN, at_least_one, bind_address, origin, port,
-    positive_seconds, ratio, seconds, secret, service_url, text_is_close, whole_seconds, yes_or_no,
+    DISTANCE_MAX, SECONDS_MAX, SECRET_BYTES_MIN, at_least_one, bind_address, guessable, origin,
+    port, positive_seconds, ratio, seconds, secret, service_url, text_is_close, whole_seconds,
+    yes_or_no,
 };
 
 use std::time::Duration;
@@ -43,6 +44,15 @@ impl Findings {
     /// Something that cannot work.
     pub fn mistake(&mut self, sentence: impl Into<String>) {
         self.mistakes.push(sentence.into());
+    }
+
+    /// Refuses a secret that strangers could guess. It is not part of the sentence.
+    pub fn check_secret(&mut self, variable: &str, secret: &str) {
+        if let Some(why) = guessable(secret) {
+            self.mistake(format!(
+                "{variable}: {why}; `openssl rand -hex 32` makes one (DEMO_DATA=true takes it, for trying out)"
+            ));
+        }
     }
 
     /// Something that works, and is probably not meant.

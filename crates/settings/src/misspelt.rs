@@ -11,6 +11,7 @@ pub const VARIABLES: &[&str] = &[
     "AUDIT_RETENTION_DAYS",
     "BIND",
     "BODY_TIMEOUT",
+    "CONTINUE_TRACES",
     "CORS_ORIGINS",
     "CURRENCIES",
     "DATABASE_CONNECTIONS",

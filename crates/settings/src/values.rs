@@ -104,6 +104,34 @@ pub fn secret(text: &str) -> Result<String, String> {
     Ok(secret.to_owned())
 }
 
+/// Words of secrets that stand in documents, examples and other people's code.
+const KNOWN_SECRETS: [&str; 9] = [
+    "change-in-production",
+    "change_in_production",
+    "changeme",
+    "change-me",
+    "change_me",
+    "development-only",
+    "digital-wallet-secret",
+    "your-secret-key",
+    "your_secret_key",
+];
+/// A secret of 32 bytes that was drawn has more different ones than this: of hexadecimal digits it lacks half with one chance in 10^7.
+const DIFFERENT_BYTES_MIN: usize = 8;
+
+/// Why strangers could guess this secret, if they could. Those of tests and of demonstrations may be so.
+pub fn guessable(secret: &str) -> Option<&'static str> {
+    let lower = secret.trim().to_ascii_lowercase();
+    if KNOWN_SECRETS.iter().any(|known| lower.contains(known)) {
+        return Some("it is one that stands in documents and examples");
+    }
+    let bytes = lower.as_bytes();
+    let different: std::collections::HashSet<u8> = bytes.iter().copied().collect();
+    let repeats = |length: usize| bytes.chunks(length).all(|part| bytes.starts_with(part));
+    let is_simple = different.len() < DIFFERENT_BYTES_MIN || (1..=bytes.len() / 2).any(repeats);
+    is_simple.then_some("it is too simple")
+}
+
 /// The address of a service. Services talk plain HTTP to each other.
 pub fn service_url(text: &str) -> Result<String, String> {
     const FORM: &str = "a URL such as http://localhost:5001";
@@ -316,6 +344,24 @@ mod tests {
             refused.contains("has 7") && !refused.contains("hunter2"),
             "{refused}"
         );
+        for known in [
+            "your-secret-key-change-in-production",
+            "development-only-secret-key-0123456789",
+            "digital-wallet-secret-key-2024-2024",
+            "CHANGEME-CHANGEME-and-more-than-32-bytes",
+            &"a".repeat(40),
+            &"abcdefghij".repeat(4),
+            "0101010011001010100101001010010101",
+        ] {
+            assert!(guessable(known).is_some(), "{known}");
+        }
+        for drawn in [
+            "5f2b8c0d9e1a47636f0d2b9c8e7a1543",
+            "2yJ0bX3m5rQk7Zt1vN8cW4hL6pD9sF0g",
+            "correct horse battery staple, and more",
+        ] {
+            assert_eq!(guessable(drawn), None, "{drawn}");
+        }
         assert!(at_least_one("0").is_err());
         assert_eq!(at_least_one("1"), Ok(1));
     }

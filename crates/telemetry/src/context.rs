@@ -11,6 +11,15 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// The use that is made of the trace that a caller names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallersTrace {
+    /// The request is part of it, and recorded if the caller says so.
+    GoesOn,
+    /// The request begins a trace of its own with a link to it: a stranger decides neither what is recorded nor what the log is searched by.
+    IsLinked,
+}
+
 /// The trace that a span is part of.
 pub struct Trace(Context);
 
@@ -22,13 +31,19 @@ impl Trace {
         is_valid.then_some(Trace(context))
     }
 
-    /// The trace of a span that a request begins: that of the caller, if the request's headers name one.
-    pub fn begin(span: &Span, headers: &HeaderMap) -> Option<Trace> {
+    /// The trace of a span that a request begins. Where the request's headers name the caller's span, `callers` says what becomes of that.
+    pub fn begin(span: &Span, headers: &HeaderMap, callers: CallersTrace) -> Option<Trace> {
         if headers.contains_key(TRACEPARENT) {
             let parent = TraceContextPropagator::new().extract(&Headers(headers));
-            if parent.span().span_context().is_valid() {
-                // It fails only where no OpenTelemetry layer is installed.
-                let _ = span.set_parent(parent);
+            let context = parent.span().span_context().clone();
+            if context.is_valid() {
+                match callers {
+                    CallersTrace::GoesOn => {
+                        // It fails only where no OpenTelemetry layer is installed.
+                        let _ = span.set_parent(parent);
+                    }
+                    CallersTrace::IsLinked => span.add_link(context),
+                }
             }
         }
         Trace::of(span)

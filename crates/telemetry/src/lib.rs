@@ -13,7 +13,7 @@ mod output;
 mod panics;
 
 pub use causes::with_causes;
-pub use context::Trace;
+pub use context::{CallersTrace, Trace};
 pub use export::{ExportedSpans, exported_spans};
 pub use needed::Needed;
 pub use output::{FLUSH_MAX, Output, WAITING_BYTES_MAX, dropped_lines, stderr, stdout};

@@ -62,3 +62,26 @@ async fn a_service_that_hangs_is_not_waited_for() {
     assert_eq!(report["services"]["transaction-service"], "unreachable");
     assert_eq!(report["services"]["user-service"], "healthy");
 }
+
+#[tokio::test]
+async fn there_is_one_look_a_second_whoever_asks() {
+    let world = World::start().await;
+    let asked = async || world.service("user-service").health_calls();
+    let begun = std::time::Instant::now();
+    let all = (0..100).map(|_| world.client.get("/health"));
+    for answer in futures_util::future::join_all(all).await {
+        answer.expect(200);
+    }
+    // Where the machine took longer than a second there may be one more for each.
+    let looks_max = usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
+    let looks = asked().await;
+    assert!((1..=looks_max).contains(&looks), "{looks} looks");
+    // It does not stay what it was.
+    world
+        .service("wallet-service")
+        .set_health(StatusCode::SERVICE_UNAVAILABLE);
+    testing::wait_until("the next look sees it", async || {
+        world.client.get("/health").await.status == 503
+    })
+    .await;
+}

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(crate) struct Fake {
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Mutex<Script>>,
     health: Arc<Mutex<StatusCode>>,
+    health_calls: Arc<AtomicUsize>,
     sessions: Arc<Mutex<SessionUpdate>>,
 }
 
@@ -63,6 +65,7 @@ impl Fake {
                 Box::pin(std::future::ready(StatusCode::OK.into_response()))
             }))),
             health: Arc::new(Mutex::new(StatusCode::OK)),
+            health_calls: Arc::default(),
             sessions: Arc::new(Mutex::new(sessions)),
         };
         fake.answers(move |seen| {
@@ -87,6 +90,11 @@ impl Fake {
     }
 
     /// How it says it is.
+    /// How often its health was asked.
+    pub(crate) fn health_calls(&self) -> usize {
+        self.health_calls.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn set_health(&self, status: StatusCode) {
         *self.health.lock().unwrap() = status;
     }
@@ -114,7 +122,10 @@ impl Fake {
             "/internal/sessions" if parts.headers.contains_key("authorization") => {
                 return axum::Json(self.sessions.lock().unwrap().clone()).into_response();
             }
-            "/health" => return self.health.lock().unwrap().into_response(),
+            "/health" => {
+                self.health_calls.fetch_add(1, Ordering::SeqCst);
+                return self.health.lock().unwrap().into_response();
+            }
             _ => {}
         }
         let seen = Seen {

@@ -81,8 +81,15 @@ impl Config {
 
 impl Settings for Config {
     fn check(&self, found: &mut Findings) {
-        if self.keys.secret_keys().is_err() {
-            found.mistake("SECRET_KEY must be set: users' tokens are signed with it");
+        match self.keys.secret_keys() {
+            Err(_) => found.mistake("SECRET_KEY must be set: users' tokens are signed with it"),
+            Ok(_) if self.demo_data => {}
+            Ok((secret, _)) => {
+                found.check_secret("SECRET_KEY", secret);
+                if let Some(key) = self.keys.service_key.as_deref() {
+                    found.check_secret("SERVICE_KEY", key);
+                }
+            }
         }
         let admin = Admin::parse(self.admin_email.as_deref(), self.admin_password.as_deref());
         if let Err(mistake) = admin {
