@@ -12,6 +12,10 @@ use tower::ServiceExt as _;
 
 /// A longer path is not looked at twice.
 const PATH_BYTES_MAX: usize = 256;
+/// The one version of the API.
+const VERSION: &str = "v1";
+/// More digits are no version.
+const VERSION_DIGITS_MAX: usize = 4;
 /// The prefix under which the gateway has the routes that services have at their root.
 const PREFIXES: [&str; 2] = ["/api/v1", "/api"];
 
@@ -31,11 +35,36 @@ pub(crate) async fn not_found(known: &Router, request: Request) -> Response {
         return StatusCode::OK.into_response();
     }
     let error = ApiError::of_status(StatusCode::NOT_FOUND);
+    if let Some((version, rest)) = other_version(path) {
+        let same = format!("{}{rest}", PREFIXES[0]);
+        let right = if is_there(known, &same).await {
+            Some(same)
+        } else {
+            meant(known, &same).await
+        };
+        let right = right.map(|right| format!("; did you mean {right}?"));
+        return error
+            .message(format!(
+                "There is no version {version} of this API, only {VERSION}{}",
+                right.unwrap_or_default()
+            ))
+            .into_response();
+    }
     match meant(known, path).await {
         Some(meant) => error.message(format!("There is no {path} here; did you mean {meant}?")),
         None => error,
     }
     .into_response()
+}
+
+/// The version that a path names, and what follows, where that is another one than ours.
+fn other_version(path: &str) -> Option<(&str, &str)> {
+    let named = path.strip_prefix("/api/")?;
+    let (version, rest) = named.split_at(named.find('/').unwrap_or(named.len()));
+    let number = version.strip_prefix(['v', 'V'])?;
+    let is_version = (1..=VERSION_DIGITS_MAX).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_version && version != VERSION).then_some((version, rest))
 }
 
 /// The path that is there, if only the slashes or the prefix are wrong.

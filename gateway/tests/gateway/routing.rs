@@ -233,7 +233,7 @@ async fn a_path_with_a_wrong_slash_or_prefix_is_told_the_right_one() {
         }
     }
     for path in [
-        "/api/v2/wallets",
+        "/api/version/wallets",
         "/api/v1/nothing/",
         "/api/v1/wallets/7/deduct",
     ] {
@@ -243,6 +243,34 @@ async fn a_path_with_a_wrong_slash_or_prefix_is_told_the_right_one() {
             .await
             .expect_error(404, "Endpoint not found");
         assert_eq!(body["message"], "Endpoint not found", "{path}");
+    }
+    assert!(world.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_there_is_named_with_the_one_that_is() {
+    let world = World::start().await;
+    for (path, message) in [
+        (
+            "/api/v2/wallets",
+            "There is no version v2 of this API, only v1; did you mean /api/v1/wallets?",
+        ),
+        (
+            "/api/V1/wallets/7/",
+            "There is no version V1 of this API, only v1; did you mean /api/v1/wallets/7?",
+        ),
+        (
+            "/api/v0/nothing",
+            "There is no version v0 of this API, only v1",
+        ),
+        ("/api/v12", "There is no version v12 of this API, only v1"),
+    ] {
+        for method in [Method::GET, Method::POST] {
+            let answer = world.user().send(method, path, None, &[]).await;
+            let body = answer.expect_error(404, "Endpoint not found");
+            assert_eq!(body["code"], "endpoint_not_found", "{path}");
+            assert_eq!(body["message"], message, "{path}");
+        }
     }
     assert!(world.seen().is_empty());
 }
