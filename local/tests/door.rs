@@ -120,7 +120,7 @@ impl World {
     fn assert_cost(&self, before: u64, attack: &str) {
         let highest = self.status("VmHWM:");
         let (cost, left) = (highest.saturating_sub(before), self.memory());
-        println!("{attack}: at most {} KiB, now {left}", cost / 1024);
+        eprintln!("{attack}: at most {} KiB, now {left}", cost / 1024);
         assert!(cost < MEMORY_MAX, "{attack} cost {} MiB", cost / MIB);
     }
 }

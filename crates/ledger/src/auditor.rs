@@ -149,8 +149,9 @@ impl AuditMetrics {
 /// How much of the range of 64 bits a balance has used up, to five places.
 fn share_of_range(balance: i64) -> f64 {
     const PARTS: u32 = 100_000;
-    let part = i64::MAX.unsigned_abs() / u64::from(PARTS);
-    let used = balance.unsigned_abs().checked_div(part).unwrap_or_default();
+    let part = i64::MAX.unsigned_abs().checked_div(u64::from(PARTS));
+    let used = part.and_then(|part| balance.unsigned_abs().checked_div(part));
+    let used = used.unwrap_or_default();
     f64::from(u32::try_from(used).unwrap_or(PARTS)) / f64::from(PARTS)
 }
 

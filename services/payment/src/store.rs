@@ -50,7 +50,7 @@ macro_rules! holds {
     };
 }
 
-pub(self) use holds;
+use holds;
 
 /// The columns of a refund.
 macro_rules! refunds {

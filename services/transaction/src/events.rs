@@ -430,9 +430,7 @@ mod tests {
             assert_eq!(events.0.metrics.open.get(), 1);
 
             // The model is another one, with fewer rows.
-            let mut streams = events.streams();
-            streams.position = Some(10 * queue);
-            drop(streams);
+            events.streams().position = Some(10 * queue);
             events.hand_out().await.unwrap();
             assert_eq!(read.ended.try_recv(), Ok(End::Lost));
             drop((read, unread));

@@ -56,7 +56,7 @@ impl Users {
         };
         found
             .filter(|user| user.status == UserStatus::Active)
-            .map(|user| user.as_recipient())
+            .map(|user| user.into_recipient())
             .ok_or(Error::NotFound)
     }
 

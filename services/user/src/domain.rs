@@ -147,7 +147,7 @@ impl User {
     }
 
     /// A recipient, as whoever looks them up by address or number may see them: enough to tell a mistake.
-    pub(crate) fn as_recipient(self) -> RecipientView {
+    pub(crate) fn into_recipient(self) -> RecipientView {
         RecipientView {
             id: self.id,
             name: mask::name(&self.name),

@@ -176,7 +176,7 @@ pub(crate) struct UsersBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"status": "suspended", "reason": "Reported as stolen"}))]
-pub(crate) struct StatusRequest {
+pub(crate) struct UserStatusRequest {
     /// Whether the user can log in.
     #[serde(default)]
     #[schema(value_type = UserStatus, required)]
@@ -187,7 +187,7 @@ pub(crate) struct StatusRequest {
     reason: Field<String>,
 }
 
-impl StatusRequest {
+impl UserStatusRequest {
     pub(crate) fn parse(self) -> Result<(UserStatus, String), ApiError> {
         fields::status(self.status, self.reason)
     }

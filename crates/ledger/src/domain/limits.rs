@@ -270,7 +270,9 @@ mod tests {
     fn at(text: &str) -> i64 {
         let format = &time::format_description::well_known::Rfc3339;
         let moment = time::OffsetDateTime::parse(&format!("{text}+07:00"), format);
-        moment.map_or(0, |moment| moment.unix_timestamp() * MICROS_PER_SECOND)
+        moment.map_or(0, |moment| {
+            moment.unix_timestamp().saturating_mul(MICROS_PER_SECOND)
+        })
     }
 
     #[test]

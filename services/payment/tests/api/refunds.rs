@@ -171,7 +171,7 @@ async fn only_an_administrator_gives_back_where_payers_may_not() {
         let payer = strict.with_token(&ani.token).post(&cancel, json!({})).await;
         assert_eq!(payer.expect(403)["code"], "payer_may_not_refund");
         let admin = strict
-            .with_token(&world.bank.admin_token())
+            .with_token(world.bank.admin_token())
             .post(&path, json!({}))
             .await;
         assert_eq!(admin.expect(201)["refund"]["amount"], 40_000);

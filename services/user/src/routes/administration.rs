@@ -16,7 +16,7 @@ use crate::domain::{Email, UserStatus, Viewer};
 use crate::error::Error;
 use crate::store::{AuditFilter, UserFilter};
 use crate::users::Users;
-use crate::wire::{ActView, AuditBody, RecipientBody, StatusRequest, UserBody, UsersBody};
+use crate::wire::{ActView, AuditBody, RecipientBody, UserBody, UserStatusRequest, UsersBody};
 
 pub(super) fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -137,7 +137,7 @@ async fn look_up(
     path = "/users/{id}/status",
     operation_id = "setUserStatus",
     params(("id" = inline(PathId), Path, description = "The id of the user.")),
-    request_body = StatusRequest,
+    request_body = UserStatusRequest,
     responses(
         (status = 200, description = "The user has this status.", body = UserBody),
         (status = 400, description = "Invalid status: invalid_status; Missing required fields: missing_fields; Invalid field: invalid_field, invisible_character; Invalid request body: unknown_field"),
@@ -150,7 +150,7 @@ async fn set_status(
     caller: Caller,
     From(client): From,
     id: PathId,
-    Json(body): Json<StatusRequest>,
+    Json(body): Json<UserStatusRequest>,
 ) -> Result<Json<UserBody>, ApiError> {
     let change = body.parse()?;
     let id = id.or(Error::NotFound)?;
