@@ -24,6 +24,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what was done to accounts and wallets, the newest first
+         * @description For administrators: log-ins, good and failed, changes of passwords, ends of sessions, and every act of an administrator. Rows are only added,
+         *     and leave after the retention time (`AUDIT_RETENTION_DAYS`).
+         */
+        get: operations["listAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/transactions/{id}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a movement back (administrators only)
+         * @description All that is left of it goes back to where it came from, once, and the reason is in the ledger for good: a top-up in error, a transfer to the
+         *     wrong person, a withdrawal that failed outside, a payment, a hold. A frozen wallet does not stand in the way. Where the money is
+         *     spent already, nothing is done: no wallet goes below zero.
+         */
+        post: operations["reverseTransaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/wallets": {
         parameters: {
             query?: never;
@@ -162,6 +205,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's holds, the newest first */
+        get: operations["listHolds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows one of the caller's holds, and what was captured of it
+         * @description An administrator sees every hold.
+         */
+        get: operations["getHold"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancels a hold, whatever became of it
+         * @description What is left of it goes back to the wallet, and so does what is left of each of its captures, all in the same moment. Whoever may refund
+         *     a payment may cancel a hold.
+         */
+        post: operations["cancelHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Captures a hold, or a part of it
+         * @description The capture is a payment with an id of its own. Unless `final` is false, what it leaves over goes back to the wallet in the same moment.
+         *     The owner of the wallet may capture, and an administrator. A wallet that is frozen does not stand in the way: its money left it when it
+         *     was reserved.
+         */
+        post: operations["captureHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Voids a hold
+         * @description What is left of it goes back to the wallet. Whoever may refund a payment may void a hold.
+         */
+        post: operations["voidHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments": {
         parameters: {
             query?: never;
@@ -173,6 +316,26 @@ export interface paths {
         get: operations["listPayments"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/authorize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reserves money of a wallet for a merchant
+         * @description Nobody can spend it until it is captured, voided, or its time is over. It is repeated like a payment.
+         */
+        post: operations["authorize"];
         delete?: never;
         options?: never;
         head?: never;
@@ -235,6 +398,49 @@ export interface paths {
         get: operations["getPayment"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancels a payment
+         * @description What is left of it goes back. If it was captured from a hold that is open, what is left of the hold goes back in the same moment.
+         *     Whoever may refund the payment may cancel it.
+         */
+        post: operations["cancelPayment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/{id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the refunds of one of the caller's payments, the oldest first */
+        get: operations["listRefunds"];
+        put?: never;
+        /**
+         * Gives a payment back, or a part of it
+         * @description Several refunds of one payment add up to no more than was paid. The money goes back to the wallet that it came from, also while that is
+         *     frozen. An administrator may refund any payment; who paid may do so where the operator lets payers refund, as a demo does.
+         */
+        post: operations["refundPayment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -367,9 +573,31 @@ export interface paths {
         };
         /**
          * Lists users, the newest first
-         * @description The address and the number of others are masked. Administrators see all in full.
+         * @description The address and the number of others are masked. Administrators see all in full, and can search: by an id, or by how a name, an address or a
+         *     number begins.
          */
         get: operations["listUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Looks a recipient up by address or number
+         * @description Only the whole address or the whole number finds somebody, and the answer shows just enough to tell a mistake. A number that several users
+         *     have finds nobody.
+         */
+        get: operations["lookUpUser"];
         put?: never;
         post?: never;
         delete?: never;
@@ -489,6 +717,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Suspends a user, or lets them in again
+         * @description For administrators. A suspended user cannot log in, and every session of theirs ends: at the user service at once, at the other services
+         *     within two seconds. Wallets stay as they are, and money still arrives; freeze them where that is to stop, too.
+         */
+        put: operations["setUserStatus"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets": {
         parameters: {
             query?: never;
@@ -578,7 +827,7 @@ export interface paths {
         get?: never;
         /**
          * Freezes a wallet, or makes it active again
-         * @description Only administrators may call it.
+         * @description Only administrators may call it. The ledger keeps who it was, and the audit log also why.
          */
         put: operations["setWalletStatus"];
         post?: never;
@@ -659,6 +908,105 @@ export interface components {
              */
             amount: number;
         };
+        /** @description Acts, the newest first. */
+        AuditBody: {
+            /** @description The acts of this page. */
+            entries: components["schemas"]["AuditEntry"][];
+            /**
+             * Format: int64
+             * @description `before` of the next page. Left out on the last.
+             * @example 42
+             */
+            next?: number;
+        };
+        /** @description One act, as the audit log has it. */
+        AuditEntry: {
+            /**
+             * @description What was done, such as `log_in`, `change_password`, `suspend_user`, `freeze_wallet`. More words may come.
+             * @example suspend_user
+             */
+            act: string;
+            /**
+             * Format: int64
+             * @description The user who acted. Left out where it was a service, or where nobody proved who they are.
+             */
+            actor_id?: number;
+            /**
+             * @description In which role: `user`, `admin`, `service`, `nobody`.
+             * @example admin
+             */
+            actor_role: string;
+            /**
+             * @description The address on the network that it came from.
+             * @example 203.0.113.7
+             */
+            address?: string;
+            /**
+             * Format: date-time
+             * @description When it was.
+             * @example 2026-11-22T08:15:30.123456Z
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description The id: a later act has a larger one.
+             */
+            id: number;
+            /**
+             * @description Its id. Left out at a log-in with an unknown address.
+             * @example 2
+             */
+            object_id?: string;
+            /**
+             * @description The kind of thing that it was done to: `user`, `wallet`.
+             * @example user
+             */
+            object_kind: string;
+            /**
+             * @description What was said about it.
+             * @example Reported as stolen
+             */
+            reason?: string;
+            /**
+             * @description `done` or `refused`.
+             * @example done
+             */
+            result: string;
+            /**
+             * @description The trace of the request, as in its answer's `X-Trace-Id`.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
+        };
+        /**
+         * @description A hold to make.
+         * @example {
+         *       "amount": 50000,
+         *       "expires_in": 3600,
+         *       "merchant": "Tokopedia",
+         *       "wallet_id": 1
+         *     }
+         */
+        AuthorizeRequest: {
+            /**
+             * Format: int64
+             * @description In the smallest unit of the wallet's currency.
+             */
+            amount: number;
+            /**
+             * Format: int32
+             * @description After how many seconds what is left goes back; a week unless given.
+             * @default 604800
+             */
+            expires_in: number;
+            /** @description The name of the merchant for whom the money is held. */
+            merchant: string;
+            /**
+             * Format: int64
+             * @description One of the caller's wallets.
+             */
+            wallet_id: number;
+        };
         /** @description The balance of a wallet. */
         BalanceBody: {
             /**
@@ -684,6 +1032,39 @@ export interface components {
              * @example 1
              */
             wallet_id: number;
+        };
+        /** @description The answer to the cancellation of a payment. */
+        CancelledBody: {
+            /** @description The payment as it stands now. */
+            payment: components["schemas"]["PaymentView"];
+            /** @description The refunds that the cancellation made. */
+            refunds: components["schemas"]["RefundView"][];
+        };
+        /**
+         * @description A part of a hold to capture.
+         * @example {
+         *       "amount": 40000,
+         *       "final": true
+         *     }
+         */
+        CaptureRequest: {
+            /**
+             * Format: int64
+             * @description In the smallest unit of the currency; all that is left unless given.
+             */
+            amount?: number;
+            /**
+             * @description Whether it is the last capture: what it leaves over goes back at once.
+             * @default true
+             */
+            final: boolean;
+        };
+        /** @description The answer to a capture. */
+        CapturedBody: {
+            /** @description The payment that it made. */
+            capture: components["schemas"]["PaymentView"];
+            /** @description The hold as it stands now. */
+            hold: components["schemas"]["HoldView"];
         };
         /** @description Currencies, by code. */
         CurrenciesBody: {
@@ -736,7 +1117,7 @@ export interface components {
              *     | `invalid_amount` | 400 | The amount is no whole number from 1 to 9007199254740991 |
              *     | `invalid_currency` | 400 | The currency is no code of ISO 4217 |
              *     | `currency_not_offered` | 400 | No wallets are opened in this currency here; `GET /currencies` lists the others |
-             *     | `invalid_status` | 400 | The status is neither `active` nor `frozen` |
+             *     | `invalid_status` | 400 | The status is none that this can have: a wallet is `active` or `frozen`, a user `active` or `suspended` |
              *     | `invalid_tier` | 400 | The tier is neither `unregistered` nor `registered` nor `merchant` |
              *     | `invalid_wallet_id` | 400 | The id of a wallet is no positive whole number |
              *     | `email_taken` | 400 | Somebody has registered with this address |
@@ -746,6 +1127,8 @@ export interface components {
              *     | `limit_exceeded` | 400 | A limit does not allow it; `limit`, `window`, `measure`, `max`, `used`, `requested` and `resets_at` are its figures |
              *     | `balance_limit` | 400 | The wallet would hold more than 9007199254740991 |
              *     | `ledger_limit` | 400 | The ledger cannot count that far |
+             *     | `capture_exceeds_hold` | 400 | The amount is more than what is left of the hold; `remaining` says how much that is |
+             *     | `refund_exceeds_payment` | 400 | The amount is more than what is left of the payment; `refundable` says how much that is |
              *     | `same_wallet` | 400 | Sender and receiver are one |
              *     | `wallet_not_active` | 400, 403 | The wallet is frozen or closed |
              *     | `not_owner` | 400, 403 | It belongs to somebody else, or only an administrator may do it |
@@ -756,9 +1139,13 @@ export interface components {
              *     | `token_expired` | 401 | The token has lived its 24 hours |
              *     | `session_changed` | 401 | Somebody else has signed in with this browser than the page means |
              *     | `invalid_credentials` | 401 | The address or the password is wrong |
+             *     | `user_suspended` | 403 | An administrator has suspended the account |
+             *     | `admins_only` | 403 | Only an administrator may do it |
+             *     | `last_administrator` | 403 | There would be no administrator any more who can log in |
              *     | `wrong_password` | 403 | The old password of a change is not the user's |
              *     | `forbidden` | 403 | The caller may not do this |
              *     | `foreign_origin` | 403 | A page of another origin cannot use the session of this one |
+             *     | `payer_may_not_refund` | 403 | The user who paid may not give the money back to themselves; an administrator may |
              *     | `invalid_wallet` | 403 | The wallet is not there, or belongs to somebody else |
              *     | `topup_closed` | 403 | Users bring no money in here: it comes from the operator's services |
              *     | `endpoint_not_found` | 404 | There is no such path; `message` names the path that may be meant |
@@ -766,11 +1153,20 @@ export interface components {
              *     | `request_not_found` | 404 | No request with this Idempotency-Key has come to the ledger, or it was refused; `Retry-After` says when to ask again |
              *     | `session_not_found` | 404 | The user has no such session, or it is over |
              *     | `payment_not_found` | 404 | There is no such payment |
+             *     | `hold_not_found` | 404 | There is no such hold |
              *     | `transaction_not_found` | 404 | There is no such transaction |
              *     | `no_receipt` | 404 | The transaction moved no money, so that there is no receipt |
              *     | `destination_not_found` | 404 | The receiver is not there, or their wallet of this currency cannot take this |
              *     | `method_not_allowed` | 405 | The path has other methods; `Allow` names them |
              *     | `request_timeout` | 408 | The request did not arrive in time |
+             *     | `hold_captured` | 409 | The hold is finished: it was captured |
+             *     | `hold_voided` | 409 | The hold is finished: it was voided |
+             *     | `hold_expired` | 409 | The hold is finished: its time is over |
+             *     | `too_many_captures` | 409 | The hold has as many captures as one may have |
+             *     | `payment_already_refunded` | 409 | All of the payment was given back |
+             *     | `already_reversed` | 409 | Nothing is left of the movement to take back |
+             *     | `not_reversible` | 409 | The movement takes something back itself, or moved no money |
+             *     | `wallet_closed` | 409 | The wallet that the money would go back to is closed |
              *     | `user_deleted` | 410 | The Idempotency-Key registered a user who was deleted since |
              *     | `body_too_large` | 413 | The body has more than 65536 bytes |
              *     | `uri_too_long` | 414 | The address is too long |
@@ -816,6 +1212,106 @@ export interface components {
              * @example 4bf92f3577b34da6a3ce929d0e0e4736
              */
             trace_id?: string;
+        };
+        /** @description One hold. */
+        HoldBody: {
+            hold: components["schemas"]["HoldView"];
+        };
+        /** @description The answer to the cancellation of a hold. */
+        HoldCancelledBody: {
+            /** @description The hold as it stands now. */
+            hold: components["schemas"]["HoldView"];
+            /** @description The refunds of what had been captured. */
+            refunds: components["schemas"]["RefundView"][];
+        };
+        /**
+         * @description Money of a wallet that is reserved for a merchant.
+         * @example {
+         *       "amount": 50000,
+         *       "captured": 0,
+         *       "created_at": "2026-11-22T08:15:30.123456Z",
+         *       "currency": "IDR",
+         *       "expires_at": "2026-11-29T08:15:30.123456Z",
+         *       "id": 42,
+         *       "merchant": "Tokopedia",
+         *       "released": 0,
+         *       "remaining": 50000,
+         *       "state": "authorized",
+         *       "user_id": 1,
+         *       "wallet_id": 1
+         *     }
+         */
+        HoldView: {
+            /**
+             * Format: int64
+             * @description The amount that was reserved, in the smallest unit of the currency.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description The part that was paid to the merchant.
+             */
+            captured: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
+            created_at: string;
+            /** @description A code of ISO 4217. */
+            currency: string;
+            /**
+             * Format: date-time
+             * @description From then on nothing can be captured, and what is left goes back. RFC 3339, in UTC.
+             */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description The id.
+             */
+            id: number;
+            /** @description The name of the merchant. */
+            merchant: string;
+            /**
+             * Format: int64
+             * @description The part that went back to the wallet.
+             */
+            released: number;
+            /**
+             * Format: int64
+             * @description The part that is reserved.
+             */
+            remaining: number;
+            /**
+             * @description Something of it is reserved while it is `authorized` or `partially_captured`. In the other states it is finished.
+             * @enum {string}
+             */
+            state: "authorized" | "partially_captured" | "captured" | "voided" | "expired";
+            /**
+             * Format: int64
+             * @description The owner of the wallet.
+             */
+            user_id: number;
+            /**
+             * Format: int64
+             * @description The wallet that the money is reserved from.
+             */
+            wallet_id: number;
+        };
+        /** @description One hold, and what was captured of it. */
+        HoldWithCapturesBody: {
+            /** @description The payments that it became, the oldest first. */
+            captures: components["schemas"]["PaymentView"][];
+            hold: components["schemas"]["HoldView"];
+        };
+        /** @description A page of holds, the newest first. */
+        HoldsBody: {
+            holds: components["schemas"]["HoldView"][];
+            /**
+             * Format: int64
+             * @description `before` of the next page. Left out on the last.
+             * @example 42
+             */
+            next?: number;
         };
         /**
          * @description One public key, as a JSON Web Key.
@@ -1008,6 +1504,8 @@ export interface components {
          *       "id": 1,
          *       "merchant": "Tokopedia",
          *       "payment_method": "wallet",
+         *       "refundable": 50000,
+         *       "refunded": 0,
          *       "status": "completed",
          *       "user_id": 1,
          *       "wallet_id": 1
@@ -1028,6 +1526,11 @@ export interface components {
             currency: string;
             /**
              * Format: int64
+             * @description The hold that it was captured from.
+             */
+            hold_id?: number;
+            /**
+             * Format: int64
              * @description The id.
              */
             id: number;
@@ -1039,10 +1542,20 @@ export interface components {
              */
             payment_method: "wallet";
             /**
-             * @description Always `completed`: a payment is done, or it is not there.
+             * Format: int64
+             * @description The part that can still be given back.
+             */
+            refundable: number;
+            /**
+             * Format: int64
+             * @description The part that was given back.
+             */
+            refunded: number;
+            /**
+             * @description A payment is done, or it is not there. It says, too, whether money of it was given back.
              * @enum {string}
              */
-            status: "completed";
+            status: "completed" | "partially_refunded" | "refunded";
             /**
              * Format: int64
              * @description The user who paid.
@@ -1124,6 +1637,120 @@ export interface components {
             transaction: components["schemas"]["TransactionView"];
         };
         /**
+         * @description A recipient who was looked up.
+         * @example {
+         *       "email": "j***@example.com",
+         *       "id": 2,
+         *       "name": "Jane S***"
+         *     }
+         */
+        Recipient: {
+            /** @description The first letter and the domain. */
+            email: string;
+            /**
+             * Format: int64
+             * @description The id.
+             */
+            id: number;
+            /** @description The first name, and of the others the first letter. */
+            name: string;
+        };
+        /** @description A recipient who was looked up. */
+        RecipientBody: {
+            /** @description The recipient. */
+            user: components["schemas"]["Recipient"];
+        };
+        /**
+         * @description A part of a payment to give back.
+         * @example {
+         *       "amount": 10000,
+         *       "reason": "requested_by_customer"
+         *     }
+         */
+        RefundRequest: {
+            /**
+             * Format: int64
+             * @description In the smallest unit of the currency; all that is left unless given.
+             */
+            amount?: number;
+            /** @description For people. */
+            note?: string;
+            /**
+             * @description Why the money is given back; `requested_by_customer` unless given.
+             * @enum {string}
+             */
+            reason?: "duplicate" | "fraudulent" | "requested_by_customer" | "other";
+            /**
+             * @description `wallet`, or `unclaimed` where the wallet is closed: then the money waits for its owner.
+             * @enum {string}
+             */
+            to?: "wallet" | "unclaimed";
+        };
+        /**
+         * @description Money of a payment that was given back.
+         * @example {
+         *       "amount": 10000,
+         *       "created_at": "2026-11-22T08:15:30.123456Z",
+         *       "currency": "IDR",
+         *       "id": 43,
+         *       "payment_id": 1,
+         *       "reason": "requested_by_customer",
+         *       "status": "succeeded",
+         *       "to": "wallet"
+         *     }
+         */
+        RefundView: {
+            /**
+             * Format: int64
+             * @description In the smallest unit of the currency.
+             */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
+            created_at: string;
+            /** @description A code of ISO 4217. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description The id.
+             */
+            id: number;
+            /** @description For people. */
+            note?: string;
+            /**
+             * Format: int64
+             * @description The payment.
+             */
+            payment_id: number;
+            /**
+             * @description Why the money is given back; `requested_by_customer` unless given.
+             * @enum {string}
+             */
+            reason: "duplicate" | "fraudulent" | "requested_by_customer" | "other";
+            /**
+             * @description Always `succeeded`: the money has moved.
+             * @enum {string}
+             */
+            status: "succeeded";
+            /**
+             * @description `wallet`, or `unclaimed` where the wallet is closed: then the money waits for its owner.
+             * @enum {string}
+             */
+            to: "wallet" | "unclaimed";
+        };
+        /** @description The answer to a refund. */
+        RefundedBody: {
+            /** @description The payment as it stands now. */
+            payment: components["schemas"]["PaymentView"];
+            refund: components["schemas"]["RefundView"];
+        };
+        /** @description The refunds of one payment, the oldest first. */
+        RefundsBody: {
+            refunds: components["schemas"]["RefundView"][];
+        };
+        /**
          * @description A registration.
          * @example {
          *       "email": "ani@example.com",
@@ -1178,7 +1805,7 @@ export interface components {
              * @description The call, without the prefix of the gateway.
              * @enum {string}
              */
-            call: "POST /wallets" | "POST /wallets/{id}/topup" | "POST /payments/pay" | "POST /payments/transfer";
+            call: "POST /wallets" | "POST /wallets/{id}/topup" | "POST /payments/pay" | "POST /payments/transfer" | "POST /payments/authorize" | "POST /payments/{id}/refunds" | "POST /payments/{id}/cancel" | "POST /holds/{id}/capture" | "POST /holds/{id}/void" | "POST /holds/{id}/cancel" | "POST /admin/transactions/{id}/reverse";
             /**
              * Format: date-time
              * @description RFC 3339, in UTC.
@@ -1216,6 +1843,53 @@ export interface components {
         RequestsBody: {
             /** @description The oldest first. */
             requests: components["schemas"]["RequestView"][];
+        };
+        /**
+         * @description Why a movement is taken back.
+         * @example {
+         *       "reason": "Sent to the wrong person"
+         *     }
+         */
+        ReverseRequest: {
+            /** @description For people. It stays in the ledger. */
+            reason: string;
+        };
+        /**
+         * @description A movement that was taken back.
+         * @example {
+         *       "amount": 25000,
+         *       "created_at": "2026-11-22T08:15:30.123456Z",
+         *       "currency": "IDR",
+         *       "entry": 44,
+         *       "transaction_id": 7,
+         *       "type": "transfer_reversal"
+         *     }
+         */
+        ReversedBody: {
+            /**
+             * Format: int64
+             * @description The part that was left of it, in the smallest unit of the currency.
+             */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             */
+            created_at: string;
+            /** @description A code of ISO 4217. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description The number of its entry in the ledger's log.
+             */
+            entry: number;
+            /**
+             * Format: int64
+             * @description The transaction that was taken back.
+             */
+            transaction_id: number;
+            /** @description The kind of movement that took it back. */
+            type: string;
         };
         /**
          * @description What a user may do.
@@ -1310,8 +1984,11 @@ export interface components {
          * @example {
          *       "currency": "IDR",
          *       "net_amount": 1000000,
+         *       "total_held": 0,
          *       "total_payment": 50000,
          *       "total_received": 0,
+         *       "total_refunded": 0,
+         *       "total_released": 0,
          *       "total_topup": 1050000,
          *       "total_transactions": 3,
          *       "total_transfer": 0,
@@ -1328,6 +2005,11 @@ export interface components {
             net_amount: number;
             /**
              * Format: int64
+             * @description The sum of what was reserved for merchants, whatever became of it.
+             */
+            total_held: number;
+            /**
+             * Format: int64
              * @description The sum of payments.
              */
             total_payment: number;
@@ -1336,6 +2018,16 @@ export interface components {
              * @description The sum of transfers from others.
              */
             total_received: number;
+            /**
+             * Format: int64
+             * @description The sum of refunds.
+             */
+            total_refunded: number;
+            /**
+             * Format: int64
+             * @description The part of it that came back.
+             */
+            total_released: number;
             /**
              * Format: int64
              * @description The sum of top-ups.
@@ -1359,6 +2051,8 @@ export interface components {
         };
         /** @description The status that a wallet gets. */
         StatusRequest: {
+            /** @description Why. It is kept in the audit log. */
+            reason?: string;
             /**
              * @description No money moves while it is `frozen`.
              * @enum {string}
@@ -1468,7 +2162,7 @@ export interface components {
              * @description The kind of movement.
              * @enum {string}
              */
-            type: "topup" | "payment" | "transfer" | "withdrawal";
+            type: "topup" | "payment" | "transfer" | "withdrawal" | "hold" | "release" | "refund" | "expiry" | "topup_reversal" | "transfer_reversal" | "withdrawal_reversal";
             /**
              * Format: int64
              * @description The owner of the wallet.
@@ -1551,11 +2245,31 @@ export interface components {
             phone: string;
             /** @description The user's rights. Not shown of others. */
             role?: components["schemas"]["Role"];
+            /** @description Whether the user can log in. Shown to administrators. */
+            status?: components["schemas"]["UserStatus"];
         };
         /** @description One user. */
         UserBody: {
             /** @description The user. */
             user: components["schemas"]["User"];
+        };
+        /**
+         * @description Whether a user can log in.
+         * @enum {string}
+         */
+        UserStatus: "active" | "suspended";
+        /**
+         * @description A user's status to be.
+         * @example {
+         *       "reason": "Reported as stolen",
+         *       "status": "suspended"
+         *     }
+         */
+        UserStatusRequest: {
+            /** @description Why. It is kept in the audit log. */
+            reason: string;
+            /** @description Whether the user can log in. */
+            status: components["schemas"]["UserStatus"];
         };
         /** @description Users, the newest first. */
         UsersBody: {
@@ -1568,11 +2282,21 @@ export interface components {
             /** @description The users of this page. */
             users: components["schemas"]["User"][];
         };
+        /**
+         * @description Why a hold is voided.
+         * @example {
+         *       "reason": "The shop is out of stock"
+         *     }
+         */
+        VoidRequest: {
+            /** @description For people. */
+            reason?: string;
+        };
         /** @description A wallet. */
         Wallet: {
             /**
              * Format: int64
-             * @description The balance, in the currency's smallest unit.
+             * @description The balance, which can be spent, in the currency's smallest unit.
              * @example 1000000
              */
             balance: number;
@@ -1581,6 +2305,12 @@ export interface components {
              * @example IDR
              */
             currency: string;
+            /**
+             * Format: int64
+             * @description The amount that is reserved for merchants, beside the balance. Left out where the answer is about a movement.
+             * @example 0
+             */
+            held?: number;
             /**
              * Format: int64
              * @description The wallet's id.
@@ -1592,6 +2322,12 @@ export interface components {
              * @enum {string}
              */
             status: "active" | "frozen" | "closed";
+            /**
+             * Format: int64
+             * @description The balance and what is held, together. Left out where `held` is.
+             * @example 1000000
+             */
+            total?: number;
             /**
              * Format: int64
              * @description The owner.
@@ -1765,6 +2501,151 @@ export interface operations {
             504: components["responses"]["TimedOut"];
         };
     };
+    listAuditLog: {
+        parameters: {
+            query?: {
+                /** @description The page has at most this many. */
+                limit?: number;
+                /** @description The page begins after the one with this id: `next` of the page before. */
+                before?: number;
+                /** @description Only acts of this user. */
+                actor?: number;
+                /** @description Only acts of this kind, such as `log_in`. */
+                act?: string;
+                /** @description Only acts on this: `user:2`, `wallet:7`, or a kind of thing alone, `wallet`. */
+                object?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditBody"];
+                };
+            };
+            /**
+             * @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it.
+             *     - `Invalid query`, `unknown_parameter`: The query pages as other APIs do; pages are asked for with `limit` and `before`.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `admins_only`: Only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    reverseTransaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The id of the transaction, of either side. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReverseRequest"];
+            };
+        };
+        responses: {
+            /** @description It is taken back. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReversedBody"];
+                };
+            };
+            /**
+             * @description - `Missing required fields`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Transaction not found`, `transaction_not_found`: There is no such transaction. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            /**
+             * @description - `Already reversed`, `already_reversed`: Nothing is left of the movement to take back.
+             *     - `It cannot be reversed`, `not_reversible`: The movement takes something back itself, or moved no money.
+             *     - `It cannot be reversed`, `hold_expired`: The hold is finished: its time is over.
+             *     - `The wallet is closed`, `wallet_closed`: The wallet that the money would go back to is closed.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
     findWallets: {
         parameters: {
             query?: {
@@ -1853,6 +2734,15 @@ export interface operations {
             };
             /** @description - `Invalid credentials`, `invalid_credentials`: The address or the password is wrong. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Account suspended`, `user_suspended`: An administrator has suspended the account. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2065,6 +2955,356 @@ export interface operations {
             504: components["responses"]["TimedOut"];
         };
     };
+    listHolds: {
+        parameters: {
+            query?: {
+                /** @description The page has at most this many. */
+                limit?: number;
+                /** @description The page begins after the one with this id: `next` of the page before. */
+                before?: number;
+                /**
+                 * @description Only those in this state. `open` stands for `authorized` and `partially_captured`.
+                 * @example open
+                 */
+                state?: string;
+                /** @description Only those of this wallet. */
+                wallet_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    "X-Data-Behind": components["headers"]["DataBehind"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldsBody"];
+                };
+            };
+            /**
+             * @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it.
+             *     - `Invalid query`, `unknown_parameter`: The query pages as other APIs do; pages are asked for with `limit` and `before`.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    getHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the hold. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hold. */
+            200: {
+                headers: {
+                    "X-Data-Behind": components["headers"]["DataBehind"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldWithCapturesBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Hold not found`, `hold_not_found`: There is no such hold. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    cancelHold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The id of the hold. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing of the hold is with the merchant any more. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldCancelledBody"];
+                };
+            };
+            /** @description - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Unauthorized`, `payer_may_not_refund`: The user who paid may not give the money back to themselves; an administrator may.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Hold not found`, `hold_not_found`: There is no such hold. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /**
+             * @description - `There is nothing to give back`, `hold_voided`: The hold is finished: it was voided.
+             *     - `There is nothing to give back`, `hold_expired`: The hold is finished: its time is over.
+             *     - `There is nothing to give back`, `payment_already_refunded`: All of the payment was given back.
+             *     - `The wallet is closed`, `wallet_closed`: The wallet that the money would go back to is closed.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    captureHold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The id of the hold. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CaptureRequest"];
+            };
+        };
+        responses: {
+            /** @description The merchant is paid. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapturedBody"];
+                };
+            };
+            /**
+             * @description - `Amount exceeds the hold`, `capture_exceeds_hold`: The amount is more than what is left of the hold; `remaining` says how much that is.
+             *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Hold not found`, `hold_not_found`: There is no such hold. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            /**
+             * @description - `The hold is finished`, `hold_captured`: The hold is finished: it was captured.
+             *     - `The hold is finished`, `hold_voided`: The hold is finished: it was voided.
+             *     - `The hold is finished`, `hold_expired`: The hold is finished: its time is over.
+             *     - `It has too many captures`, `too_many_captures`: The hold has as many captures as one may have.
+             *     - `The wallet is closed`, `wallet_closed`: The wallet that the money would go back to is closed.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    voidHold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The id of the hold. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VoidRequest"];
+            };
+        };
+        responses: {
+            /** @description The money is back in the wallet. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldBody"];
+                };
+            };
+            /**
+             * @description - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Unauthorized`, `payer_may_not_refund`: The user who paid may not give the money back to themselves; an administrator may.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Hold not found`, `hold_not_found`: There is no such hold. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            /**
+             * @description - `The hold is finished`, `hold_captured`: The hold is finished: it was captured.
+             *     - `The hold is finished`, `hold_voided`: The hold is finished: it was voided.
+             *     - `The hold is finished`, `hold_expired`: The hold is finished: its time is over.
+             *     - `The wallet is closed`, `wallet_closed`: The wallet that the money would go back to is closed.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
     listPayments: {
         parameters: {
             query?: {
@@ -2102,6 +3342,66 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    authorize: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuthorizeRequest"];
+            };
+        };
+        responses: {
+            /** @description The money is reserved. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldBody"];
+                };
+            };
+            /**
+             * @description - `Missing required fields`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid wallet`, `invalid_wallet_id`: The id of a wallet is no positive whole number.
+             *     - `Invalid wallet`, `wallet_not_found`: There is no such wallet.
+             *     - `Invalid wallet`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Invalid wallet`, `wallet_not_active`: The wallet is frozen or closed.
+             *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
+             *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
             500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["TimedOut"];
@@ -2276,6 +3576,216 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    cancelPayment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The id of the payment. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing of it is with the merchant any more. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledBody"];
+                };
+            };
+            /** @description - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Unauthorized`, `payer_may_not_refund`: The user who paid may not give the money back to themselves; an administrator may.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Payment not found`, `payment_not_found`: There is no such payment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /**
+             * @description - `Nothing is left to give back`, `payment_already_refunded`: All of the payment was given back.
+             *     - `The wallet is closed`, `wallet_closed`: The wallet that the money would go back to is closed.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            422: components["responses"]["KeyReused"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listRefunds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the payment. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every refund of the payment, up to 200. */
+            200: {
+                headers: {
+                    "X-Data-Behind": components["headers"]["DataBehind"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundsBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Payment not found`, `payment_not_found`: There is no such payment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    refundPayment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A word of the client's choice, such as a UUID, for this call and its repeats. A repeat with the same key and the same body gets the first answer again, and nothing is done a second time. With another body it is refused with 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The id of the payment. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefundRequest"];
+            };
+        };
+        responses: {
+            /** @description The money is back. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundedBody"];
+                };
+            };
+            /**
+             * @description - `Amount exceeds the payment`, `refund_exceeds_payment`: The amount is more than what is left of the payment; `refundable` says how much that is.
+             *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             *     - `Invalid idempotency key`, `invalid_idempotency_key`: The Idempotency-Key is not 1 to 255 visible ASCII characters, or comes twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Unauthorized`, `payer_may_not_refund`: The user who paid may not give the money back to themselves; an administrator may.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `Payment not found`, `payment_not_found`: There is no such payment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            /**
+             * @description - `Nothing is left to give back`, `payment_already_refunded`: All of the payment was given back.
+             *     - `The wallet is closed`, `wallet_closed`: The wallet that the money would go back to is closed.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
             500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["TimedOut"];
@@ -2567,6 +4077,10 @@ export interface operations {
                 limit?: number;
                 /** @description The page begins after the one with this id: `next` of the page before. */
                 before?: number;
+                /** @description For administrators: an id, or how a name, an address or a number begins. */
+                q?: string;
+                /** @description For administrators: only users of this status. */
+                status?: "active" | "suspended";
             };
             header?: never;
             path?: never;
@@ -2596,6 +4110,62 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            /** @description - `Unauthorized`, `admins_only`: Only an administrator may do it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    lookUpUser: {
+        parameters: {
+            query?: {
+                /** @description The address. Either this or `phone`. */
+                email?: string;
+                /** @description The number. `+62` and `0` are the same; what stands between digits does not matter. */
+                phone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recipient. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipientBody"];
+                };
+            };
+            /** @description - `Invalid query`, `invalid_query`: A query parameter has a wrong value; `field` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["TimedOut"];
@@ -2758,7 +4328,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
-            /** @description - `Unauthorized to delete this user`, `not_owner`: It belongs to somebody else, or only an administrator may do it. */
+            /**
+             * @description - `Unauthorized to delete this user`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
+             *     - `Unauthorized`, `last_administrator`: There would be no administrator any more who can log in.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2993,6 +4566,78 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    setUserStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserStatusRequest"];
+            };
+        };
+        responses: {
+            /** @description The user has this status. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserBody"];
+                };
+            };
+            /**
+             * @description - `Invalid status`, `invalid_status`: The status is none that this can have: a wallet is `active` or `frozen`, a user `active` or `suspended`.
+             *     - `Missing required fields`, `missing_fields`: A required field is missing, null or empty.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
+             *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
+             *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
+             *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            /**
+             * @description - `Unauthorized`, `admins_only`: Only an administrator may do it.
+             *     - `Unauthorized`, `last_administrator`: There would be no administrator any more who can log in.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description - `User not found`, `user_not_found`: There is no such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["Failed"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["TimedOut"];
@@ -3252,7 +4897,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `Invalid status`, `invalid_status`: The status is neither `active` nor `frozen`.
+             * @description - `Invalid status`, `invalid_status`: The status is none that this can have: a wallet is `active` or `frozen`, a user `active` or `suspended`.
+             *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
+             *     - `Invalid field`, `invisible_character`: A text has a character that nobody can see.
              *     - `Invalid request body`, `unknown_field`: The body has a field that the route does not know.
              *     - `Invalid request body`, `invalid_body`: The body is no JSON object, a field comes twice, or the body did not arrive whole.
              *     - `Invalid value`, `not_storable`: The database cannot keep a value of the request.
