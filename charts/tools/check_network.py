@@ -88,6 +88,8 @@ def every_arrow_has_a_policy_and_there_is_none_besides():
         wanted |= {(who, OUTSIDE, 53) for who in users | {"gateway", "story"}}
         wanted |= {(OUTSIDE, "gateway", 5000), ("story", "gateway", 5000)}
         if name in ("production", "everything"):
+            wanted.add(("gateway", "valkey", 6379))
+        if name in ("production", "everything"):
             wanted |= {(OUTSIDE, service, PROBES) for service in SERVICES}
             wanted |= {(service, OUTSIDE, 4318 if name == "production" else 443) for service in SERVICES}
         if name in ("dev", "everything"):
@@ -100,6 +102,7 @@ def every_arrow_has_a_policy_and_there_is_none_besides():
             # What its values add, to all pods and to one.
             ours = users | {"gateway", "story", "otel-lgtm"}
             wanted |= {(who, OUTSIDE, port) for who in ours for port in (5353, 15012)} | {(OUTSIDE, who, 15008) for who in ours} | {("user", OUTSIDE, 636)}
+            wanted |= {("valkey", OUTSIDE, 15012), (OUTSIDE, "valkey", 15008)}
             # The operator's pods are limited where they are reached, not where they reach to.
             got = {arrow for arrow in got if "db" not in arrow and arrow[0] != "pooler"}
         equal(sorted(got - wanted), [], f"{name}: allowed, and not in the architecture")

@@ -133,6 +133,10 @@ OVERVIEW = [
     graph("Log-ins", "ops", (f"sum by (result) ({rate('account_acts_total', LOG_INS)})", "{{result}}"), about="Refused: a wrong password, an unknown address or a suspended user. docs/runbooks/DompetLogInsFail.md"),
     graph("Acts on accounts", "ops", (f"sum by (act, result) ({rate('account_acts_total', OTHER_ACTS)})", "{{act}} {{result}}"), about="As they are in the audit log."),
     graph("Records of sessions that are over", "short", (f"max(revocation_records{{{SERVICES}}})", "records"), about="At most one a user; each service keeps as many."),
+    graph("Tries that were refused before a password was hashed", "reqps", (f"sum by (rule) ({rate('password_tries_refused_total', SERVICES)})", "{{rule}}"), about="Wrong passwords, and registrations of taken addresses, by the rule that slows them down."),
+    row("Rate limits"),
+    graph("Requests that were refused", "reqps", (f"sum by (policy) ({rate('gateway_rate_limited_total', GATEWAY)})", "{{policy}}")),
+    graph("Gateways that limit alone", "short", (f"count(gateway_rate_limits_shared{{{GATEWAY}}} == 0) or vector(0)", "alone"), (f"sum({rate('gateway_rate_limit_failures_total', GATEWAY)})", "calls of Redis that failed, a second"), about="Where REDIS_URL is set: gateways that Redis does not answer."),
 ]
 
 LEDGER = [

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use auth::{ServiceKeyConfig, Verifier};
 use axum::Router;
+use clap::value_parser;
+use client_address::Proxies;
 use settings::{Findings, Settings};
 
 use crate::DemoLogin;
+use crate::limits::{Policies, SharedUrl};
 
 /// A fifth of the connections that a server takes.
 const UPSTREAM_REQUESTS_MAX: usize = 2_000;
@@ -58,6 +61,21 @@ pub struct Config {
     /// Streams of events that are open at once; more are answered with 503 `overloaded`
     #[arg(long, env = "EVENT_STREAMS_MAX", default_value_t = EVENT_STREAMS_MAX, value_parser = settings::at_least_one)]
     pub event_streams_max: usize,
+    /// Proxies in front of the gateway, as addresses and networks with commas between them: their `X-Forwarded-For` says where a client is.
+    /// Without any, the other end of the connection is the client
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: Proxies,
+    /// How much one client may do: policies with commas between them, each `NAME=COUNT/UNIT burst COUNT`, or `off`. NAME is `address` (every
+    /// request, by address), `open` (those without a token, by address), `user` (those with one, by user), `money` (those that move money,
+    /// by user) or `directory` (those that look at users, by user); UNIT is s, m or h. A policy that is not named does not limit
+    #[arg(long, env = "RATE_LIMITS", default_value_t = Policies::default())]
+    pub rate_limits: Policies,
+    /// A Redis or Valkey in which several gateways count together, such as redis://:password@host:6379/0; without it each counts by itself
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_parser = crate::limits::shared_url)]
+    pub redis_url: Option<SharedUrl>,
+    /// The number of gateways: while Redis is away, each lets in its share of a limit
+    #[arg(long = "gateways", env = "GATEWAYS", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
+    pub gateways: u32,
     /// The key that services share.
     #[command(flatten)]
     pub service_keys: ServiceKeyConfig,
@@ -85,7 +103,7 @@ impl Settings for Config {
 }
 
 impl Config {
-    /// The defaults, with services at these addresses: user, wallet, transaction, payment.
+    /// The defaults but without rate limits, with services at these addresses: user, wallet, transaction, payment.
     pub fn for_services(urls: [String; 4], service_keys: ServiceKeyConfig) -> Config {
         let [user, wallet, transaction, payment] = urls;
         Config {
@@ -96,6 +114,10 @@ impl Config {
             request_timeout: Duration::from_secs(5),
             upstream_requests_max: UPSTREAM_REQUESTS_MAX,
             event_streams_max: EVENT_STREAMS_MAX,
+            trusted_proxies: Proxies::default(),
+            rate_limits: Policies::OFF,
+            redis_url: None,
+            gateways: 1,
             service_keys,
             in_process: None,
             verifier: None,

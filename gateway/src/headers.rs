@@ -22,6 +22,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// The headers that go on to the service.
 pub(crate) fn for_service(mut headers: HeaderMap) -> HeaderMap {
     drop_hop_by_hop(&mut headers);
+    // Only the gateway says where a client is.
+    client_address::forget_claims(&mut headers);
     // The address decides the host, the buffered body its length; and the client was told to continue by this server.
     for name in [HOST, CONTENT_LENGTH, EXPECT] {
         headers.remove(name);
@@ -88,6 +90,8 @@ mod tests {
             ("host", "wallet.example.com"),
             ("content-length", "3"),
             ("expect", "100-continue"),
+            ("x-client-address", "127.0.0.1"),
+            ("x-client-address-proof", "x"),
             ("authorization", "Bearer x"),
             ("idempotency-key", "k"),
             ("x-other", "kept"),

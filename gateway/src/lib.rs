@@ -3,9 +3,9 @@
 //!
 //! The way of a request, and the file of each step:
 //! 1. `http-server`: CORS, trace, metrics, the outermost deadline, panics, the limit of a body.
-//! 2. [`build`]: **layers that look at a request alone go here**: shedding of load, rate limits by address.
-//! 3. `routes.rs`: one table says which paths there are; anything else is 404 or 405.
-//! 4. `proxy.rs`: the token is verified. **Limits by user go here**, right after it.
+//! 2. `routes.rs`: one table says which paths there are; anything else is 404 or 405.
+//! 3. `limits.rs`: the client's address is counted.
+//! 4. `proxy.rs`: the token is verified, and the user is counted (`limits.rs`).
 //! 5. `proxy.rs`: the body is read, headers that are for one hop are dropped (`headers.rs`), the request is passed on within
 //!    the deadline, if its service has not too many requests already (`upstream.rs`). There is no breaker: docs/adr/0007 says why.
 //! 6. `service-client`: repeats where that is safe, trace context, pooled connections.
@@ -19,6 +19,7 @@ mod config;
 mod docs;
 mod headers;
 mod health;
+mod limits;
 mod openapi;
 mod page_session;
 mod pages;
@@ -30,6 +31,7 @@ mod streams;
 mod upstream;
 
 pub use config::Config;
+pub use limits::{Policies, SharedUrl};
 pub use openapi::openapi;
 pub use public_config::DemoLogin;
 
@@ -40,6 +42,7 @@ use clock::{Clock, Entropy};
 use http_server::{Program, Service};
 use service::Scaffold;
 
+use crate::limits::Limits;
 use crate::proxy::Proxy;
 use crate::streams::Streams;
 use crate::upstream::Upstreams;
@@ -57,8 +60,8 @@ pub const PROGRAM: Program = Program {
 
 /// Builds the gateway. It draws nothing at random; `entropy` is there because every service's `build` has it.
 pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::Result<Service> {
-    let scaffold = Scaffold::new(NAME, &config.service_keys, clock)?;
-    let router = router(config, &scaffold);
+    let scaffold = Scaffold::new(NAME, &config.service_keys, clock.clone())?;
+    let router = router(config, &scaffold, clock);
     let service = scaffold.into_service(router).await?;
     Ok(Service {
         own_health: true,
@@ -66,7 +69,7 @@ pub async fn build(config: Config, clock: Clock, _entropy: Entropy) -> anyhow::R
     })
 }
 
-fn router(config: Config, scaffold: &Scaffold) -> anyhow::Result<Router> {
+fn router(config: Config, scaffold: &Scaffold, clock: Clock) -> anyhow::Result<Router> {
     let upstreams = Upstreams::connect(&config, scaffold.retries(), scaffold.metrics())?;
     let verifier = scaffold.verifier(config.verifier.clone(), &config.user_service_url)?;
     let probe = health::Aggregate::new(&config)?;
@@ -75,8 +78,16 @@ fn router(config: Config, scaffold: &Scaffold) -> anyhow::Result<Router> {
         scaffold.stopping(),
         scaffold.metrics(),
     )?;
-    let proxy = Proxy::new(upstreams, streams, verifier, config.request_timeout);
-    let proxy = Arc::new(proxy);
+    let limits = Limits::new(&config, clock, scaffold.metrics())?;
+    let proxy = Arc::new(Proxy {
+        upstreams,
+        streams,
+        verifier,
+        request_timeout: config.request_timeout,
+        proxies: config.trusted_proxies,
+        identity: scaffold.identity().clone(),
+        limits,
+    });
     Ok(Router::new()
         .merge(routes::router(&proxy))
         .merge(probe.routes())

@@ -1,15 +1,18 @@
 //! One request: who asks, what to pass on, what to say when no answer comes.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use api_error::ApiError;
-use auth::{Caller, TokenError, Verifier};
+use auth::{Caller, ServiceIdentity, TokenError, Verifier};
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use client_address::Proxies;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 use service_client::Failure;
 
+use crate::limits::{Counts, Limits, Refusal};
 use crate::page_session::{self, Wanted};
 use crate::routes::{Route, Session, Token};
 use crate::streams::Streams;
@@ -18,34 +21,46 @@ use crate::{answer, headers};
 
 /// Passes requests on.
 pub(crate) struct Proxy {
-    upstreams: Upstreams,
-    streams: Streams,
-    verifier: Verifier,
-    request_timeout: Duration,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) streams: Streams,
+    pub(crate) verifier: Verifier,
+    pub(crate) request_timeout: Duration,
+    /// The proxies that are believed when they say where a client is.
+    pub(crate) proxies: Proxies,
+    /// The proof that an address is handed on by the gateway.
+    pub(crate) identity: ServiceIdentity,
+    pub(crate) limits: Limits,
 }
 
 impl Proxy {
-    pub(crate) fn new(
-        upstreams: Upstreams,
-        streams: Streams,
-        verifier: Verifier,
-        request_timeout: Duration,
-    ) -> Proxy {
-        Proxy {
-            upstreams,
-            streams,
-            verifier,
-            request_timeout,
-        }
-    }
-
     /// Passes a request on to the route's service. The service's path is the request's without the prefix, byte for byte.
     pub(crate) async fn forward(
         &self,
         route: &'static Route,
         prefix: &'static str,
+        request: Request,
+    ) -> Response {
+        let peer = client_address::peer(request.extensions());
+        let client = self.proxies.client(peer, request.headers());
+        if let Err(refusal) = self.limits.admit(route, client).await {
+            return refusal.into_response();
+        }
+        let mut counts = Counts::default();
+        let answer = self.answer(route, prefix, request, client, &mut counts);
+        let mut response = answer.await.unwrap_or_else(Refusal::into_response);
+        counts.put_into(response.headers_mut());
+        response
+    }
+
+    /// Looks at the token, counts the user, and passes the request on.
+    async fn answer(
+        &self,
+        route: &'static Route,
+        prefix: &'static str,
         mut request: Request,
-    ) -> Result<Response, ApiError> {
+        client: IpAddr,
+        counts: &mut Counts,
+    ) -> Result<Response, Refusal> {
         let wanted = match route.session {
             Session::Begins => page_session::asks_for_cookie(request.headers())?,
             Session::Kept | Session::Ends => None,
@@ -58,17 +73,21 @@ impl Proxy {
                 Err(error) if page.is_some() && error.status == StatusCode::UNAUTHORIZED => {
                     return Ok(forgotten(error.into_response()));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
             if page.is_some_and(|named| !named.is(caller.user_id)) {
-                return Err(page_session::changed());
+                return Err(page_session::changed().into());
             }
+            *counts = self
+                .limits
+                .admit_user(route, client, caller.user_id)
+                .await?;
         }
-        let passed = self.pass(route, prefix, request, wanted).await;
+        let passed = self.pass(route, prefix, request, wanted, client).await;
         if page.is_some() && route.session == Session::Ends {
             return Ok(forgotten(passed.unwrap_or_else(ApiError::into_response)));
         }
-        passed
+        Ok(passed?)
     }
 
     async fn pass(
@@ -77,6 +96,7 @@ impl Proxy {
         prefix: &'static str,
         mut request: Request,
         wanted: Option<Wanted>,
+        client: IpAddr,
     ) -> Result<Response, ApiError> {
         let uri = request.uri();
         let upstream = route.upstream_for(uri.query());
@@ -89,6 +109,10 @@ impl Proxy {
         let method = request.method().clone();
         let mut onward = reqwest::Request::new(method.clone(), url);
         *onward.headers_mut() = headers::for_service(std::mem::take(request.headers_mut()));
+        if upstream == Upstream::User {
+            // Who tries passwords is slowed down there, by address.
+            client_address::hand_on(onward.headers_mut(), client, &self.identity);
+        }
         let body = http_server::read_body(request).await?;
         if !body.is_empty() {
             *onward.body_mut() = Some(body.into());

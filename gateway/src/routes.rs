@@ -6,10 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_error::ApiError;
 use axum::Router;
 use axum::extract::Request;
-use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
 
 use crate::proxy::Proxy;
@@ -161,6 +159,11 @@ impl Route {
         self
     }
 
+    /// Returns whether the answer is about users, also others than the caller.
+    pub(crate) fn looks_at_users(&self) -> bool {
+        matches!(self.upstream, User) && self.method == GET && self.path != "/users/verify"
+    }
+
     /// The service that answers a request with this query.
     pub(crate) fn upstream_for(&self, query: Option<&str>) -> Upstream {
         let has = |field: &str| {
@@ -198,12 +201,7 @@ pub(crate) fn router(proxy: &Arc<Proxy>) -> Router {
 
 fn add(router: Router, proxy: &Arc<Proxy>, route: &'static Route, prefix: &'static str) -> Router {
     let proxy = proxy.clone();
-    let forward = async move |request: Request| {
-        proxy
-            .forward(route, prefix, request)
-            .await
-            .unwrap_or_else(ApiError::into_response)
-    };
+    let forward = async move |request: Request| proxy.forward(route, prefix, request).await;
     router.route(
         &format!("{prefix}{}", route.path),
         on(route.method, forward),

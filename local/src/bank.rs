@@ -239,6 +239,7 @@ async fn build(
         demo_data: config.has_demo_data(),
         admin_email: config.admin_email.clone(),
         admin_password: config.admin_password.clone(),
+        password_tries: config.password_tries,
         verifier: verifier.clone(),
         ..user::Config::new(home.database("user"), keys.clone(), &wallet_url)
     };
@@ -280,6 +281,8 @@ async fn build(
         .map(|service| service.app(http.deadline));
     let gateway = gateway::Config {
         request_timeout: config.request_timeout,
+        rate_limits: config.rate_limits.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
         verifier,
         in_process: (!config.over_http).then_some(routes),
         demo_logins: demo_logins(config.demo_data),

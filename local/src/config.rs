@@ -6,8 +6,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::ArgAction;
+use client_address::Proxies;
+use gateway::Policies;
 use http_server::HttpConfig;
 use settings::{Findings, Settings};
+use user::PasswordTries;
 
 /// The local mode's configuration.
 #[derive(Clone, clap::Args)]
@@ -52,6 +55,17 @@ pub struct Config {
     /// Seconds that a request may take at the gateway, retries included
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "5", value_parser = settings::positive_seconds)]
     pub request_timeout: std::time::Duration,
+    /// Tries of passwords without a wait, as in the user service; by default without limits by address, because everybody on this machine has
+    /// the same one
+    #[arg(long, env = "PASSWORD_TRIES", default_value_t = PasswordTries::ON_ONE_MACHINE)]
+    pub password_tries: PasswordTries,
+    /// How much one client may do, as at the gateway; by default without limits, because whoever tries this out sends all there is from one
+    /// place
+    #[arg(long, env = "RATE_LIMITS", default_value_t = Policies::OFF)]
+    pub rate_limits: Policies,
+    /// Proxies in front whose `X-Forwarded-For` says where a client is, as addresses and networks with commas between them
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: Proxies,
     /// How all five listen and end
     #[command(flatten)]
     pub http: HttpConfig,
@@ -93,6 +107,9 @@ impl Config {
             admin_email: None,
             admin_password: None,
             request_timeout: std::time::Duration::from_secs(5),
+            password_tries: PasswordTries::ON_ONE_MACHINE,
+            rate_limits: Policies::OFF,
+            trusted_proxies: Proxies::default(),
             http: HttpConfig::default(),
             over_http: false,
         }

@@ -135,6 +135,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             RETRY_AFTER,
             HeaderName::from_static("x-trace-id"),
             HeaderName::from_static("x-data-behind"),
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
             crate::REPLAYED_HEADER,
         ])
         .max_age(CORS_MAX_AGE)

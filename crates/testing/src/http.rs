@@ -1,6 +1,6 @@
 //! Servers on ports of their own, and a client that says what it saw when an expectation fails.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use http_server::{HttpConfig, Service};
@@ -92,6 +92,8 @@ pub struct TestClient {
     http: reqwest::Client,
     base_url: String,
     token: Option<String>,
+    /// Sent with every request.
+    headers: Vec<(String, String)>,
 }
 
 /// The answer to a request.
@@ -114,7 +116,27 @@ impl TestClient {
             http: reqwest::Client::new(),
             base_url: base_url.into(),
             token: None,
+            headers: Vec::new(),
         }
+    }
+
+    /// A client whose connections come from this address of the machine.
+    pub fn from_address(base_url: impl Into<String>, address: impl Into<IpAddr>) -> TestClient {
+        let http = reqwest::Client::builder().local_address(address.into());
+        TestClient {
+            http: http
+                .build()
+                .unwrap_or_else(|error| panic!("no client: {error}")),
+            ..TestClient::new(base_url)
+        }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with_header(&self, name: &str, value: &str) -> TestClient {
+        let mut client = self.clone();
+        client.headers.push((name.to_owned(), value.to_owned()));
+        client
     }
 
     /// The same with a token.
@@ -221,8 +243,10 @@ impl TestClient {
             .http
             .request(method, format!("{}{path}", self.base_url))
             .body(body);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let own = self.headers.iter();
+        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            request = request.header(name, value);
         }
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);

@@ -29,7 +29,14 @@ pub(super) struct Common {
 }
 
 /// Of every call that a service answers.
-pub(super) const OF_EVERY_CALL: [Common; 3] = [
+pub(super) const OF_EVERY_CALL: [Common; 4] = [
+    Common {
+        status: "429",
+        name: "TooManyRequests",
+        lead: "Nothing was done. The same call is let in after `Retry-After` seconds.",
+        errors: "Too many requests: too_many_requests",
+        has_retry_after: true,
+    },
     common(
         "500",
         "Failed",

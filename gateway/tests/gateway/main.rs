@@ -8,6 +8,7 @@ mod docs;
 mod failures;
 mod headers;
 mod health;
+mod limits;
 mod page_sessions;
 mod pages;
 mod routing;

@@ -9,6 +9,10 @@ use store::DatabaseConfig;
 
 use crate::start::Admin;
 
+pub use tries::PasswordTries;
+
+mod tries;
+
 /// The configuration of the user service. Its `Debug` shows no secret.
 #[derive(Clone, clap::Args)]
 pub struct Config {
@@ -48,6 +52,11 @@ pub struct Config {
     /// Days that the audit log keeps what was done
     #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value_t = Config::AUDIT_RETENTION_DAYS, value_parser = value_parser!(u16).range(30..=36_500))]
     pub audit_retention_days: u16,
+    /// Tries without a wait: wrong passwords for one account from an address that it has been logged in from (`known`), from another
+    /// (`strange`), from all others together (`account`: beyond, each stranger has one), of all accounts from one address (`address`), and
+    /// registrations of taken addresses from one (`registrations`). Each is a number or `off`; what is not named has its default
+    #[arg(long, env = "PASSWORD_TRIES", default_value_t = PasswordTries::default())]
+    pub password_tries: PasswordTries,
     /// The verifier of tokens, where other services of the same process verify with it, too.
     #[arg(skip)]
     pub verifier: Option<Verifier>,
@@ -74,6 +83,7 @@ impl Config {
             argon2_passes: 2,
             max_password_hashes: 2,
             audit_retention_days: Config::AUDIT_RETENTION_DAYS,
+            password_tries: PasswordTries::default(),
             verifier: None,
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Registration {
 /// The fields of a log-in. An address that none can be is kept as `None`: it fails like an unknown one.
 pub(crate) struct Credentials {
     pub(crate) email: Option<Email>,
+    /// The name under which tries are counted: the address as it is compared, or the text in its place.
+    pub(crate) account: String,
     pub(crate) password: Password,
 }
 

@@ -1,5 +1,7 @@
 //! Why a request of the user service fails, and what the client is told of it.
 
+use std::time::Duration;
+
 use api_error::ApiError;
 use http::StatusCode;
 use store::sqlx;
@@ -45,6 +47,9 @@ pub(crate) enum Error {
     DeletedSince,
     #[error("Too many log-ins at once")]
     Overloaded,
+    /// The wait before the next try.
+    #[error("Too many tries")]
+    TooManyTries(Duration),
     /// The database's counter of ids is behind what the ledger knows.
     #[error("id {id} would be given, and the ledger knows ids up to {above}")]
     IdKnown { id: i64, above: i64 },
@@ -98,6 +103,7 @@ impl From<Error> for ApiError {
             )
             .message("Too many passwords wait to be checked")
             .retry_after(1),
+            Error::TooManyTries(wait) => too_many_tries(wait),
             error @ (Error::IdKnown { .. } | Error::LedgerAway(_) | Error::Foreign(_)) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -115,4 +121,15 @@ impl From<Error> for ApiError {
             }
         }
     }
+}
+
+fn too_many_tries(wait: Duration) -> ApiError {
+    // Rounded up: whoever comes at that second is let in.
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+    ApiError::of_status(StatusCode::TOO_MANY_REQUESTS)
+        .message(format!(
+            "Too many tries; the next one is possible in {seconds} seconds"
+        ))
+        .retry_after(seconds)
 }

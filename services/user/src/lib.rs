@@ -16,6 +16,8 @@ mod config;
 mod deletions;
 mod domain;
 mod error;
+mod guard;
+mod keys;
 mod passwords;
 mod request_hash;
 mod routes;
@@ -28,7 +30,7 @@ mod wire;
 
 pub use adopt::{LedgerView, adopt, own, verify};
 pub use belonging::{Foreign, Own, judge};
-pub use config::Config;
+pub use config::{Config, PasswordTries};
 pub use routes::openapi;
 
 use std::sync::Arc;
@@ -60,6 +62,7 @@ const STEPS: &[Step] = ::store::steps![
     (3, "closures by", "0003_closures_by.sql"),
     (4, "sessions", "0004_sessions.sql"),
     (5, "audit", "0005_audit.sql"),
+    (6, "tries", "0006_tries.sql"),
 ];
 
 /// A database that takes longer than this at the start is waited for in the background.
@@ -98,6 +101,13 @@ async fn router(
         LedgerClient::new(scaffold.connect(ledger_api::SERVICE, &config.wallet_service_url)?);
     let passwords = passwords::Passwords::new(&config, entropy.clone(), metrics)?;
     let store = store::Store::new(scaffold.database(&config.database, STEPS).await?);
+    let guard = guard::Guard::new(
+        &config,
+        store.clone(),
+        passwords.clone(),
+        clock.clone(),
+        metrics,
+    )?;
     let verifier = config.verifier.clone();
     let verifier = verifier.unwrap_or_else(|| Verifier::new(clock.clone()));
     scaffold.require_signing_keys(&verifier);
@@ -124,7 +134,7 @@ async fn router(
     scaffold.require(Check::Ledger, move || asked.check());
     let users = users::Users {
         store: store.clone(),
-        passwords: passwords.clone(),
+        guard: guard.clone(),
         password_rules: domain::PasswordRules {
             allow_demo_password: demo_data,
         },
@@ -144,6 +154,7 @@ async fn router(
     let start = start::Start {
         store,
         passwords,
+        guard: guard.clone(),
         belonging,
         sessions,
         audit,
@@ -151,6 +162,7 @@ async fn router(
         demo_data,
         admin,
     };
+    scaffold.workers().spawn(|stop| guard.prune(stop));
     let days = u64::from(config.audit_retention_days);
     let audit_retention = Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     work(scaffold.workers(), start, &users, audit_retention).await;

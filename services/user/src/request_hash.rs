@@ -19,8 +19,8 @@ impl RequestHashes {
     pub(crate) fn new(config: &ServiceKeyConfig) -> anyhow::Result<RequestHashes> {
         let (secret, previous) = config.secret_keys()?;
         Ok(RequestHashes {
-            current: derive(secret)?,
-            previous: previous.map(derive).transpose()?,
+            current: derive(secret, PURPOSE)?,
+            previous: previous.map(|secret| derive(secret, PURPOSE)).transpose()?,
         })
     }
 
@@ -37,10 +37,11 @@ impl RequestHashes {
     }
 }
 
-fn derive(secret: &str) -> anyhow::Result<[u8; 32]> {
+/// A key for one purpose.
+pub(crate) fn derive(secret: &str, purpose: &[u8]) -> anyhow::Result<[u8; 32]> {
     let mut key = [0; 32];
     Hkdf::<Sha256>::new(Some(b"dompet"), secret.as_bytes())
-        .expand(PURPOSE, &mut key)
+        .expand(purpose, &mut key)
         .map_err(|_| anyhow::anyhow!("SECRET_KEY makes no key"))?;
     Ok(key)
 }
@@ -52,13 +53,22 @@ fn hmac(key: &[u8; 32], registration: &Registration) -> Vec<u8> {
         registration.phone.as_str(),
         registration.password.as_str(),
     ];
-    // Each with its length before it, so that no two registrations read the same.
-    let mut request = Vec::new();
+    hmac_of(key, &fields.map(str::as_bytes)).to_vec()
+}
+
+/// The HMAC of these fields.
+pub(crate) fn hmac_of(key: &[u8; 32], fields: &[&[u8]]) -> [u8; 32] {
+    // HKDF's first half is HMAC with the salt as its key (RFC 5869, section 2.2).
+    Hkdf::<Sha256>::extract(Some(key), &framed(fields)).0.into()
+}
+
+/// The fields in one, each with its length before it, so that no others read the same.
+pub(crate) fn framed(fields: &[&[u8]]) -> Vec<u8> {
+    let mut text = Vec::new();
     for field in fields {
         let length = u64::try_from(field.len()).unwrap_or(u64::MAX);
-        request.extend_from_slice(&length.to_le_bytes());
-        request.extend_from_slice(field.as_bytes());
+        text.extend_from_slice(&length.to_le_bytes());
+        text.extend_from_slice(field);
     }
-    // HKDF's first half is HMAC with the salt as its key (RFC 5869, section 2.2).
-    Hkdf::<Sha256>::extract(Some(key), &request).0.to_vec()
+    text
 }

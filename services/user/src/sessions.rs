@@ -4,6 +4,7 @@
 //! quarter of a second with what other replicas do. What must hold: before it has read every revocation there is, it
 //! accepts no token at all.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -59,6 +60,12 @@ impl Client {
             address,
             trace_id: Trace::of(&Span::current()).map(|trace| trace.id()),
         }
+    }
+
+    /// The address that tries of a password are counted by; all whose address is not known are one.
+    pub(crate) fn ip(&self) -> IpAddr {
+        let address = self.address.as_deref().and_then(|text| text.parse().ok());
+        address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 }
 

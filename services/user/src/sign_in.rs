@@ -27,6 +27,10 @@ impl Users {
         credentials: Credentials,
         client: &Client,
     ) -> Result<(String, UserView), Error> {
+        let attempt = self
+            .guard
+            .try_password(&credentials.account, client.ip())
+            .await?;
         let known = match &credentials.email {
             Some(email) => self.find_by_email(email).await?,
             None => None,
@@ -35,7 +39,7 @@ impl Users {
             .as_ref()
             .map(|(_, secret)| secret.password_hash.clone());
         let password = credentials.password;
-        let verdict = self.passwords.verify(password.clone(), hash).await?;
+        let verdict = attempt.turn.verify(password.clone(), hash).await?;
         let (user, secret) = match (verdict, known) {
             (Verdict::Right | Verdict::RightButOutdated, Some(known)) => known,
             (_, known) => {
@@ -49,10 +53,11 @@ impl Users {
             return Err(Error::Suspended);
         }
         if verdict == Verdict::RightButOutdated {
-            let new = self.passwords.hash(password).await?;
+            let new = attempt.turn.hash(password).await?;
             let old = &secret.password_hash;
             self.store.replace_password_hash(user.id, old, &new).await?;
         }
+        attempt.was_right().await?;
         let session = self.sessions.begin();
         let row = session.row(client);
         let end = self.sessions.end_now(0);
@@ -122,11 +127,15 @@ impl Users {
         let old_hash = Some(secret.password_hash.clone());
         let now = self.clock.now();
         let act = Act::on_user(Kind::ChangePassword, caller.into(), id, client, now);
-        if self.passwords.verify(change.old, old_hash).await? == Verdict::Wrong {
+        // A token that was stolen must not tell the password: a wrong one counts like that of a log-in.
+        let account = self.store.account_of(id).await?.ok_or(Error::NotFound)?;
+        let attempt = self.guard.try_password(&account, client.ip()).await?;
+        if attempt.turn.verify(change.old, old_hash).await? == Verdict::Wrong {
             self.audit.note_refusal(&act.refused()).await;
             return Err(Error::WrongPassword);
         }
-        let new_hash = self.passwords.hash(new).await?;
+        let new_hash = attempt.turn.hash(new).await?;
+        attempt.was_right().await?;
         let end = self.sessions.end_now(caller.expires_at);
         let ended = self
             .store

@@ -11,11 +11,13 @@ mod belonging;
 mod feed;
 mod sessions;
 mod start;
+mod tries;
 
 pub(crate) use administration::UserFilter;
 pub(crate) use audit::{AuditFilter, Written};
 pub(crate) use feed::Closure;
 pub(crate) use sessions::{End, NewSession, OpenSession, Which};
+pub(crate) use tries::{Charge, NotCharged};
 
 use auth::{EndedSessions, Role, UserId};
 use clock::Timestamp;
@@ -25,6 +27,7 @@ use self::audit::write_act;
 use crate::audit::{Act, Actor};
 use crate::domain::{Change, User, UserStatus, phone_key};
 use crate::error::Error;
+use crate::keys::Keys;
 
 /// The name of a deleted user.
 const DELETED_NAME: &str = "Deleted user";
@@ -48,7 +51,7 @@ pub(crate) struct NewUser<'a> {
 
 /// The data that is remembered of a registration, beside the user.
 pub(crate) struct Remember<'a> {
-    pub(crate) key: &'a str,
+    pub(crate) keys: &'a Keys,
     pub(crate) request_hash: &'a [u8],
 }
 
@@ -62,12 +65,23 @@ pub(crate) struct Secret {
 
 /// A registration that was carried out before.
 pub(crate) struct Remembered {
+    /// The key that it was kept under.
+    pub(crate) key: String,
     pub(crate) request_hash: Vec<u8>,
     pub(crate) user_id: i64,
     /// `None` once the user was deleted.
     pub(crate) user_json: Option<String>,
     pub(crate) session: String,
     pub(crate) issued_at: Timestamp,
+}
+
+/// What is there under a key.
+pub(crate) enum Found {
+    Nothing,
+    /// A registration by this key, perhaps this one.
+    Here(Remembered),
+    /// The same caller used the key for another account.
+    OfAnotherAccount,
 }
 
 /// Why a user was not added. Nothing was changed.
@@ -166,11 +180,12 @@ impl Store {
             let json = json(user.clone()).map_err(NotAdded::Failed)?;
             if let Some(remember) = remember {
                 let added = sqlx::query(
-                    "insert into idempotency (key, request_hash, user_id, user_json, session, issued_at)
-                     values ($1, $2, $3, $4, $5, $6)
-                     on conflict (key) do nothing",
+                    "insert into idempotency (key, caller_key, request_hash, user_id, user_json, session, issued_at)
+                     values ($1, $2, $3, $4, $5, $6, $7)
+                     on conflict do nothing",
                 )
-                .bind(remember.key)
+                .bind(&remember.keys.of_account)
+                .bind(&remember.keys.of_caller)
                 .bind(remember.request_hash)
                 .bind(id)
                 .bind(&json)
@@ -192,25 +207,38 @@ impl Store {
     }
 
     /// The registration under this key, if there was one.
-    pub(crate) async fn remembered(&self, key: &str) -> Result<Option<Remembered>, Error> {
-        type Row = (Vec<u8>, i64, Option<String>, String, i64);
-        let row: Option<Row> = on_read!(&self.database, pool => {
+    pub(crate) async fn remembered(&self, keys: &Keys) -> Result<Found, Error> {
+        type Row = (String, Vec<u8>, i64, Option<String>, String, i64);
+        let rows: Vec<Row> = on_read!(&self.database, pool => {
             sqlx::query_as(
-                "select request_hash, user_id, user_json, session, issued_at from idempotency where key = $1",
+                "select key, request_hash, user_id, user_json, session, issued_at from idempotency
+                 where key in ($1, $2) or caller_key = $3",
             )
-            .bind(key)
-            .fetch_optional(pool)
+            .bind(&keys.of_account)
+            .bind(&keys.sent)
+            .bind(&keys.of_caller)
+            .fetch_all(pool)
             .await
         })?;
-        Ok(row.map(
-            |(request_hash, user_id, user_json, session, issued_at)| Remembered {
-                request_hash,
-                user_id,
-                user_json,
-                session,
-                issued_at: Timestamp::from_micros(issued_at),
-            },
-        ))
+        let Some(row) = [&keys.of_account, &keys.sent]
+            .into_iter()
+            .find_map(|key| rows.iter().find(|row| row.0 == *key))
+        else {
+            return Ok(if rows.is_empty() {
+                Found::Nothing
+            } else {
+                Found::OfAnotherAccount
+            });
+        };
+        let (key, request_hash, user_id, user_json, session, issued_at) = row.clone();
+        Ok(Found::Here(Remembered {
+            key,
+            request_hash,
+            user_id,
+            user_json,
+            session,
+            issued_at: Timestamp::from_micros(issued_at),
+        }))
     }
 
     pub(crate) async fn find(&self, id: i64) -> Result<Option<User>, Error> {
@@ -239,6 +267,17 @@ impl Store {
             .await
         })?;
         Ok(row.map(with_secret))
+    }
+
+    /// The address of a user, as it is compared: tries of their password are counted under it.
+    pub(crate) async fn account_of(&self, id: i64) -> Result<Option<String>, Error> {
+        let key: Option<String> = on_read!(&self.database, pool => {
+            sqlx::query_scalar("select email_key from users where id = $1 and deleted_at is null")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(key)
     }
 
     /// A user, and what proves that it is them.

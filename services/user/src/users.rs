@@ -1,6 +1,7 @@
 //! The operations on users, in the order in which a user's life goes: register, look, change, delete. What has to do with passwords and
 //! sessions is in [`crate::sign_in`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{Caller, RevokedSubject, Role, UserId};
@@ -12,16 +13,17 @@ use crate::belonging::Belonging;
 use crate::closures::Closures;
 use crate::domain::{Change, PasswordRules, Registration, User, UserView, Viewer};
 use crate::error::Error;
-use crate::passwords::Passwords;
+use crate::guard::{Attempt, Guard};
+use crate::keys::Keys;
 use crate::request_hash::RequestHashes;
 use crate::sessions::{Client, Session, Sessions};
-use crate::store::{NewUser, NotAdded, Remember, Remembered, Store, UserFilter};
+use crate::store::{Found, NewUser, NotAdded, Remember, Remembered, Store, UserFilter};
 
 /// The users. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Users {
     pub(crate) store: Store,
-    pub(crate) passwords: Passwords,
+    pub(crate) guard: Guard,
     pub(crate) password_rules: PasswordRules,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) audit: Audit,
@@ -48,16 +50,20 @@ impl Users {
         client: &Client,
         key: Option<String>,
     ) -> Result<Registered, Error> {
-        if let Some(replayed) = self.replay(&registration, key.as_deref()).await? {
+        let from = client.ip();
+        let keys = key.map(|key| Keys::new(&key, &registration.email, from));
+        if let Some(replayed) = self.replay(&registration, keys.as_ref(), from).await? {
             return Ok(replayed);
         }
         let email_key = registration.email.key();
+        // Before it is known whether the address is taken: a full queue must not tell one from the other.
+        let attempt = self.guard.try_registration(from).await?;
         if self.find_by_email(&registration.email).await?.is_some() {
-            // It may have been added since the look before, by a twin of this request.
-            let replayed = self.replay(&registration, key.as_deref()).await?;
-            return replayed.ok_or(Error::EmailTaken);
+            return self
+                .taken(attempt, &registration, keys.as_ref(), from)
+                .await;
         }
-        let password_hash = self.passwords.hash(registration.password.clone()).await?;
+        let password_hash = attempt.turn.hash(registration.password.clone()).await?;
         let session = self.sessions.begin();
         let new = NewUser {
             name: &registration.name,
@@ -69,8 +75,8 @@ impl Users {
             at: session.began_at,
         };
         let request_hash = self.request_hashes.hash(&registration);
-        let remember = key.as_deref().map(|key| Remember {
-            key,
+        let remember = keys.as_ref().map(|keys| Remember {
+            keys,
             request_hash: &request_hash,
         });
         let json = |user: User| Ok(serde_json::to_string(&user.in_full())?);
@@ -84,37 +90,66 @@ impl Users {
             .store
             .add_user(&new, &row, remember.as_ref(), above, (json, act));
         match added.await {
-            Ok((user, user_json, act)) => Ok(Registered {
-                token: {
-                    self.audit.tell(&act);
-                    self.belonging.gave(user.id);
-                    let number = session.began_at.micros();
-                    self.sessions.token(&session, number, user.id, user.role)?
-                },
-                user_json,
-                replayed: false,
-            }),
+            Ok((user, user_json, act)) => {
+                self.audit.tell(&act);
+                self.belonging.gave(user.id);
+                attempt.was_right().await?;
+                self.guard.know(&email_key, from).await?;
+                let number = session.began_at.micros();
+                Ok(Registered {
+                    token: self.sessions.token(&session, number, user.id, user.role)?,
+                    user_json,
+                    replayed: false,
+                })
+            }
             Err(NotAdded::EmailTaken | NotAdded::KeyTaken) => {
-                let replayed = self.replay(&registration, key.as_deref()).await?;
-                replayed.ok_or(Error::EmailTaken)
+                self.taken(attempt, &registration, keys.as_ref(), from)
+                    .await
             }
             Err(NotAdded::Failed(error)) => Err(error),
         }
     }
 
-    /// The first answer, if this registration was carried out before under this key.
+    /// The answer where the address is taken. It may have been added since the look before, by a twin of this request: then it is no try.
+    async fn taken(
+        &self,
+        attempt: Attempt,
+        registration: &Registration,
+        keys: Option<&Keys>,
+        from: IpAddr,
+    ) -> Result<Registered, Error> {
+        let remembered = match keys {
+            Some(keys) => self.store.remembered(keys).await?,
+            None => Found::Nothing,
+        };
+        if matches!(remembered, Found::Nothing) {
+            return Err(Error::EmailTaken);
+        }
+        attempt.was_right().await?;
+        let replayed = self.replay(registration, keys, from).await?;
+        replayed.ok_or(Error::EmailTaken)
+    }
+
+    /// The first answer, if this registration was carried out before under this key. Another password in it is a wrong one, and
+    /// counts like one at a log-in.
     async fn replay(
         &self,
         registration: &Registration,
-        key: Option<&str>,
+        keys: Option<&Keys>,
+        from: IpAddr,
     ) -> Result<Option<Registered>, Error> {
-        let Some(key) = key else {
+        let Some(keys) = keys else {
             return Ok(None);
         };
-        let Some(remembered) = self.store.remembered(key).await? else {
-            return Ok(None);
+        let remembered = match self.store.remembered(keys).await? {
+            Found::Nothing => return Ok(None),
+            Found::OfAnotherAccount => return Err(Error::KeyReused),
+            Found::Here(remembered) => remembered,
         };
+        let account = registration.email.key();
+        let attempt = self.guard.try_password(&account, from).await?;
         let Remembered {
+            key: remembered_key,
             request_hash,
             user_id,
             user_json,
@@ -122,8 +157,14 @@ impl Users {
             issued_at,
         } = remembered;
         if !self.request_hashes.matches(registration, &request_hash) {
-            return Err(Error::KeyReused);
+            return if keys.are_of(&remembered_key) {
+                Err(Error::KeyReused)
+            } else {
+                // Kept by an earlier release, which knew the key alone: it may be anybody's.
+                Ok(None)
+            };
         }
+        attempt.was_right().await?;
         let session = Session {
             id: session,
             began_at: issued_at,

@@ -1,12 +1,13 @@
 //! The routes of passwords and sessions.
 
 use api_error::ApiError;
-use auth::Caller;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use auth::{Caller, ServiceKeys};
+use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
+use client_address::ClientAddress;
 use clock::Timestamp;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use http_server::{Json, PathId, Peer};
+use http_server::{Json, PathId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,15 +26,19 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(routes!(end_one))
 }
 
-/// What the other end of the connection is: its address, and what it calls itself.
+/// Who sends a request: the address, and what it calls itself.
 pub(super) struct From(pub(super) Client);
 
-impl<S: Send + Sync> FromRequestParts<S> for From {
+impl<S> FromRequestParts<S> for From
+where
+    S: Send + Sync,
+    ServiceKeys: FromRef<S>,
+{
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<Peer>();
-        let address = peer.map(|peer| peer.0.ip().to_string());
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, state).await?;
+        let address = (!address.is_unspecified()).then(|| address.to_string());
         Ok(From(Client::new(user_agent(&parts.headers), address)))
     }
 }

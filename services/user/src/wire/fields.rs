@@ -61,8 +61,12 @@ pub(super) fn credentials(
             "missing_fields",
         ));
     }
+    let text = given("email", email)?;
+    let email = Email::parse(&text);
+    let account = email.as_ref().map(Email::key);
     Ok(Credentials {
-        email: Email::parse(&given("email", email)?),
+        account: account.unwrap_or_else(|| text.trim().to_lowercase()),
+        email,
         password: Password::attempt(&given("password", password)?)
             .map_err(|why| refused("password", why))?,
     })

@@ -18,3 +18,4 @@ mod sessions;
 mod start;
 mod support;
 mod tokens;
+mod tries;

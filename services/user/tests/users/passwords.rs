@@ -1,9 +1,19 @@
 //! Passwords cost the same whoever asks, and no more of them wait than can be served.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use store::{Database, on_read, sqlx};
+use testing::wait_until;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use user::PasswordTries;
 
 use crate::support::{PASSWORD, TestUsers, every_service, registration};
+
+/// The time that a log-in may take in the midst of a flood. A dev build hashes several times slower than a release build, and other tests run
+/// beside this one.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn an_unknown_address_costs_what_a_wrong_password_costs() {
@@ -82,9 +92,60 @@ async fn too_many_at_once_are_told_to_come_back() {
         }
         assert!(refused > 0.0 && served >= 33.0, "{served} {refused}");
         assert_eq!(users.hashes().await, served);
-        assert_eq!(users.metric("password_hashes_refused_total").await, refused);
+        assert_eq!(
+            users
+                .metric("password_hashes_refused_total{line=\"log_in\"}")
+                .await,
+            refused
+        );
         assert_eq!(users.metric("password_hashes_waiting").await, 0.0);
         let body = registration("Ani", "ani@example.com");
         users.client.post("/auth/register", body).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn floods_of_log_ins_and_registrations_keep_nobody_else_out() {
+    for database in testing::every_database().await {
+        let users = TestUsers::start(&database, |config| {
+            config.argon2_memory_kib = 19_456;
+            config.password_tries = PasswordTries::ON_ONE_MACHINE;
+        })
+        .await;
+        let ani = users.person("Ani").await;
+        let budi = users.person("Budi").await;
+        let stop = CancellationToken::new();
+        let flood = TaskTracker::new();
+        for n in 0..200_usize {
+            let (client, stop) = (users.client.clone(), stop.clone());
+            let email = budi.email.clone();
+            flood.spawn(async move {
+                for turn in 0.. {
+                    let (path, body) = match n % 4 {
+                        // The right password, wrong ones, unknown addresses, and registrations: all from the address that Ani is at.
+                        0 => ("/auth/login", json!({"email": email, "password": PASSWORD})),
+                        1 => ("/auth/login", json!({"email": email, "password": "wrong horse"})),
+                        2 => ("/auth/login", json!({"email": format!("{n}-{turn}@example.com"), "password": PASSWORD})),
+                        _ => ("/auth/register", registration("Eve", &format!("{n}-{turn}@example.com"))),
+                    };
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        _ = client.post(path, body) => {}
+                    }
+                }
+            });
+        }
+        flood.close();
+        wait_until("the queue is full", async || {
+            users.metric("password_hashes_waiting").await > 60.0
+        })
+        .await;
+        for _ in 0..30 {
+            let began = Instant::now();
+            users.log_in(&ani.email, PASSWORD).await;
+            assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        }
+        stop.cancel();
+        flood.wait().await;
     }
 }
