@@ -37,6 +37,7 @@ const abouts = {
   "GET /payments/{}/refunds": "What was given back of one of the caller's payments, the oldest first.",
   "POST /payments/{}/refunds": "Gives a payment back, or a part of it; all that is left where the body names no amount.",
   "POST /payments/{}/cancel": "Gives back whatever is left of a payment, and what is left of the hold that it was captured from.",
+  "POST /admin/transactions/{}/reverse": "Takes a movement back, once, for a reason that stays in the ledger. For administrators.",
   "GET /holds": "The caller's holds, the newest first; `state=open` for those that still reserve something.",
   "GET /holds/{}": "One of the caller's holds, and what was captured of it.",
   "POST /holds/{}/capture": "Pays a hold to its merchant, or a part of it. Unless `final` is false, the rest goes back at once.",

@@ -638,6 +638,27 @@ const administrators = folder(
         });
       },
     }),
+    post("Take a transfer back", "/admin/transactions/{{transaction_id}}/reverse", {
+      token: "admin_token",
+      before: needsAdmin,
+      headers: { "Idempotency-Key": "{{$guid}}" },
+      body: { reason: "Sent to the wrong person" },
+      status: 201,
+      test() {
+        pm.test("it is a reversal of the transfer", () => {
+          const reversed = pm.response.json();
+          pm.expect([reversed.type, reversed.amount]).to.deep.eql(["transfer_reversal", 25_000]);
+        });
+      },
+    }),
+    post("Take it back once more", "/admin/transactions/{{transaction_id}}/reverse", {
+      token: "admin_token",
+      before: needsAdmin,
+      body: { reason: "Sent to the wrong person" },
+      status: 409,
+      error: "Already reversed",
+      code: "already_reversed",
+    }),
     put("A user may not say who they are", "/wallets/{{other_wallet_id}}/tier", {
       body: { tier: "registered", reason: "Because" },
       status: 403,

@@ -96,7 +96,7 @@ async fn fields_that_nobody_knows_are_ignored() {
 async fn new_routes_refuse_them() {
     for bank in every_bank().await {
         let admin = bank.login("admin@example.com", "a long password").await;
-        let freeze = json!({"status": "frozen", "reason": "x"});
+        let freeze = json!({"status": "frozen", "until": "x"});
         let answer = admin.put("/wallets/1/status", freeze).await;
         assert_eq!(answer.expect(400)["code"], "unknown_field");
         let answer = admin

@@ -147,10 +147,10 @@ async fn end_many(
             .message("except is the word current, once")
     };
     let Query(pairs) = query.map_err(|_| wrong())?;
-    let mut values = pairs.iter().filter(|(name, _)| name == "except");
-    let which = match (values.next(), values.next()) {
-        (None, None) => Which::All,
-        (Some((_, value)), None) if value == "current" => Which::AllBut(&caller.session),
+    // A parameter that is mistyped must not end more sessions than were meant.
+    let which = match pairs.as_slice() {
+        [] => Which::All,
+        [(name, value)] if name == "except" && value == "current" => Which::AllBut(&caller.session),
         _ => return Err(wrong()),
     };
     let id = id.or(Error::NotFound)?;
