@@ -8,7 +8,7 @@ use ledger_api::{Direction, Entry, Event, KindCode, Leg, Posting, Role, Tier, Wa
 use money::Currency;
 
 use super::decide::Batch;
-use super::limits::{Limits, Side, Usage};
+use super::limits::{At, Limits, Side, Usage};
 use super::policy::Policy;
 
 /// A sixteenth of the limit is evicted at once, and as many users without exactly one wallet, and remainders, are cached at most.
@@ -268,7 +268,11 @@ impl Books {
         self.head.seq = entry.seq;
         match &entry.event {
             Event::Posted(posting) => {
-                self.count(entry.at, posting, policy);
+                let at = At {
+                    seq: entry.seq,
+                    at: entry.at,
+                };
+                self.count(at, posting, policy);
                 for leg in [&posting.debit, &posting.credit] {
                     if let Some(account) = self.accounts.get_mut(&leg.account) {
                         account.balance = leg.balance;
@@ -277,7 +281,8 @@ impl Books {
                 let drawn = posting
                     .draws_on
                     .and_then(|seq| self.remainders.get_mut(&seq));
-                if let Some(drawn) = drawn {
+                // A remainder may have been looked up after this entry was committed.
+                if let Some(drawn) = drawn.filter(|drawn| drawn.last_draw < entry.seq) {
                     drawn.used = drawn.used.saturating_add(posting.amount.units());
                     drawn.last_draw = entry.seq;
                 }
@@ -337,7 +342,7 @@ impl Books {
     }
 
     /// Counts a posting of another writer for the wallets that are known.
-    fn count(&mut self, at: i64, posting: &Posting, policy: &Policy) {
+    fn count(&mut self, at: At, posting: &Posting, policy: &Policy) {
         let Some(kind) = policy.kinds.get(posting.kind) else {
             return;
         };
@@ -348,6 +353,10 @@ impl Books {
             let Some(account) = wallet_of(leg).and_then(|id| self.account(id)) else {
                 continue;
             };
+            // An account may have been looked up after this entry was committed.
+            if account.usage.has_counted(at.seq) {
+                continue;
+            }
             let side = account.side(direction, account.balance);
             let amount = posting.amount.units();
             let limits = self.limits(policy);

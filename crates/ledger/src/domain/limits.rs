@@ -31,6 +31,17 @@ pub struct Counter {
     pub amount: i64,
     /// How many movements that were.
     pub count: i64,
+    /// The number of the entry that was counted last: whoever follows the log counts none twice.
+    pub last: i64,
+}
+
+/// An entry that may count for limits.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// Its number.
+    pub seq: i64,
+    /// When it is committed, in microseconds since 1970.
+    pub at: i64,
 }
 
 /// What a wallet has used of all its limits, in the order of their names. Most wallets have used nothing.
@@ -52,6 +63,11 @@ impl Usage {
     /// Every counter.
     pub fn counters(&self) -> &[Counter] {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    /// True if this entry, or one after it, is counted already.
+    pub fn has_counted(&self, seq: i64) -> bool {
+        self.counters().iter().any(|counter| counter.last >= seq)
     }
 
     /// The amount and the number of movements that count for a limit in this period.
@@ -136,7 +152,7 @@ impl Limits {
         side: Side<'_>,
         currency: Currency,
         amount: i64,
-        at: i64,
+        At { seq, at }: At,
     ) -> Result<Option<Usage>, Exceeded> {
         let is_looked_at = self.kinds[side_of(side.direction)] & bit(kind.code) != 0;
         if !is_looked_at || !kind.is_limited() || !counts(kind.counts, side.direction) {
@@ -177,6 +193,7 @@ impl Limits {
                     period,
                     amount: after,
                     count: moves_after,
+                    last: seq,
                 });
             }
         }

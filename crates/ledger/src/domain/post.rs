@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::books::{Account, Head, Remainder};
 use super::decide::{Draft, new_account};
-use super::limits::Usage;
+use super::limits::{At, Usage};
 use super::matches::expiry;
 use super::{is_wallet_balance, system_account};
 
@@ -205,8 +205,16 @@ impl Draft<'_> {
         }
         let side = account.side(direction, account.balance);
         self.limits()
-            .admit(kind, side, account.currency, amount, self.batch.head.at)
+            .admit(kind, side, account.currency, amount, self.next())
             .map_err(Refusal::LimitExceeded)
+    }
+
+    /// The entry that comes next.
+    fn next(&self) -> At {
+        At {
+            seq: self.batch.head.seq.saturating_add(1),
+            at: self.batch.head.at,
+        }
     }
 
     /// The number of its own that a posting of this kind has.

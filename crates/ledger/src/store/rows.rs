@@ -349,7 +349,7 @@ pub(super) fn limits(text: Option<String>) -> Result<Vec<Limit>, StoreError> {
 }
 
 /// A counter as it is stored: limit, period, amount, number of movements.
-type CounterColumns = (LimitName, i64, i64, i64);
+type CounterColumns = (LimitName, i64, i64, i64, i64);
 
 fn usage(text: Option<&str>) -> Result<Usage, StoreError> {
     let Some(text) = text else {
@@ -357,18 +357,19 @@ fn usage(text: Option<&str>) -> Result<Usage, StoreError> {
     };
     let stored: Vec<CounterColumns> =
         serde_json::from_str(text).map_err(|_| StoreError::Corrupt("usage"))?;
-    let counter = |(limit, period, amount, count)| Counter {
+    let counter = |(limit, period, amount, count, last)| Counter {
         limit,
         period,
         amount,
         count,
+        last,
     };
     Ok(Usage::new(stored.into_iter().map(counter).collect()))
 }
 
 /// The stored form of what was used of limits; `None` for nothing.
 pub(super) fn usage_text(usage: &Usage) -> Option<String> {
-    let columns = |it: &Counter| (it.limit, it.period, it.amount, it.count);
+    let columns = |it: &Counter| (it.limit, it.period, it.amount, it.count, it.last);
     let stored: Vec<CounterColumns> = usage.counters().iter().map(columns).collect();
     (!stored.is_empty()).then(|| serde_json::to_string(&stored).unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger_api::{Direction, Entry, Event, Leg, Posting, Tier};
 
 use super::rules::{Findings, LIMITS};
-use crate::domain::limits::{Limits, Side, Usage};
+use crate::domain::limits::{At, Limits, Side, Usage};
 use crate::domain::{Account, Head, Policy};
 use crate::store::{LedgerStore, StoreError};
 
@@ -124,7 +124,11 @@ impl CounterAudit {
             balance,
             usage: &wallet.usage,
         };
-        match limits.admit(kind, side, posting.currency, amount, entry.at) {
+        let at = At {
+            seq: entry.seq,
+            at: entry.at,
+        };
+        match limits.admit(kind, side, posting.currency, amount, at) {
             Ok(None) => {}
             Ok(Some(usage)) => {
                 self.wallets
