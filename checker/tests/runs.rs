@@ -61,6 +61,9 @@ async fn the_ledger_explains_every_answer_of_the_local_mode_while_it_fails() {
     assert_good(&carry_out(StoreKind::Sqlite, 20, true).await);
 }
 
+/// Runs of a few seconds in which a bug may show: it takes two processes that meet at the wrong moment.
+const ATTEMPTS_MAX: usize = 3;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_planted_bug_is_found() {
     for (bug, rule) in [
@@ -68,20 +71,26 @@ async fn each_planted_bug_is_found() {
         (Bug::KeyCheckedOutside, Rule::Log),
         (Bug::BalanceWithoutHead, Rule::Log),
     ] {
-        let report = match run(&plan(StoreKind::Postgres, 4, false, Some(bug))).await {
-            Ok(report) => report,
-            // A service that follows the ledger may find it first: what it applied is not in the log any more.
-            Err(error) => {
-                let error = format!("{error:#}");
-                assert!(error.contains("does not go with the ledger"), "{error}");
-                continue;
+        let mut seen = Vec::new();
+        for _ in 0..ATTEMPTS_MAX {
+            match run(&plan(StoreKind::Postgres, 4, false, Some(bug))).await {
+                Ok(report) => {
+                    let found = &report.verdict.violations;
+                    if found.iter().any(|violation| violation.rule == rule) {
+                        seen.clear();
+                        break;
+                    }
+                    seen.push(report.verdict.to_string());
+                }
+                // A service that follows the ledger may find it first: what it applied is not in the log any more.
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    assert!(error.contains("does not go with the ledger"), "{error}");
+                    seen.clear();
+                    break;
+                }
             }
-        };
-        let found = &report.verdict.violations;
-        assert!(
-            found.iter().any(|violation| violation.rule == rule),
-            "{bug:?} was not found: {}",
-            report.verdict
-        );
+        }
+        assert!(seen.is_empty(), "{bug:?} was not found: {seen:?}");
     }
 }
