@@ -7,6 +7,7 @@ import schemathesis
 RULES = {
     # What is there: wallets, users, balances, keys of earlier requests.
     "wallet_not_found", "not_owner", "wallet_not_active", "wallet_exists", "same_wallet", "insufficient_balance", "balance_limit", "ledger_limit",
+    "weak_password", "currency_not_offered", "limit_exceeded", "capture_exceeds_hold", "refund_exceeds_payment",
     "email_taken", "user_deleted", "idempotency_key_reused",
     # Letters of ISO 4217 that are no currency.
     "invalid_currency",

@@ -2,7 +2,7 @@
 
 use api_error::ApiError;
 use auth::UserId;
-use http_server::{FIELD_CHARS_MAX, Field, text, words};
+use http_server::{FIELD_CHARS_MAX, Field, Page, text, words};
 use ledger_api::Operation;
 use money::Amount;
 use serde::{Deserialize, Serialize};
@@ -169,7 +169,8 @@ impl HoldsQuery {
             }
         };
         let wallet_id = self.wallet_id.map(|id| {
-            let id = id.parse::<i64>().ok().filter(|id| *id > 0);
+            let id = id.parse::<i64>().ok();
+            let id = id.filter(|id| (1..=Page::BEFORE_MAX).contains(id));
             id.ok_or_else(|| wrong("wallet_id", "wallet_id is a positive whole number"))
         });
         Ok((states, wallet_id.transpose()?))

@@ -192,7 +192,7 @@ async fn audit_log(
 
 fn audit_filter(fields: &Fields) -> Result<AuditFilter, ApiError> {
     let actor = fields.get("actor")?.map(|text| {
-        let id = PathId::parse(&text).0;
+        let id = PathId::parse(&text).0.filter(|id| *id <= Page::BEFORE_MAX);
         id.ok_or_else(|| wrong("actor", "it is a user's id"))
     });
     let act = fields.get("act")?.map(|word| {
