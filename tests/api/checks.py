@@ -13,6 +13,8 @@ RULES = {
     "invalid_currency",
     # A text that is too long once it is composed, or that has nothing to see in it; an address whose domain cannot be.
     "invalid_field", "invisible_character",
+    # A key in a path that no header could have.
+    "invalid_idempotency_key",
     # A currency that is none; a moment in the future; a `before` that is not in the list.
     "invalid_query",
 }  # fmt: skip

@@ -34,7 +34,7 @@ const CANCEL_ROUNDS_MAX: usize = 4;
     request_body = AuthorizeRequest,
     responses(
         (status = 201, description = "The money is reserved.", body = HoldBody),
-        (status = 400, description = "Missing required fields: missing_fields; Invalid wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active; Invalid amount: invalid_amount, ledger_limit; Insufficient balance: insufficient_balance; Invalid field: invalid_field, invisible_character; Invalid request body: unknown_field"),
+        (status = 400, description = "Missing required fields: missing_fields; Invalid wallet: invalid_wallet_id, wallet_not_found, not_owner, wallet_not_active; Invalid amount: invalid_amount, limit_exceeded, ledger_limit; Insufficient balance: insufficient_balance; Invalid field: invalid_field, invisible_character; Invalid request body: unknown_field"),
     )
 )]
 pub(super) async fn authorize(

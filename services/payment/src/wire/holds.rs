@@ -91,10 +91,11 @@ impl CaptureRequest {
 
 /// An amount that may be left out.
 pub(crate) fn optional_amount(field: Field<Amount>) -> Result<Option<Amount>, ApiError> {
-    match field {
-        Field::Missing => Ok(None),
-        given => amount(given).map(Some),
-    }
+    field.optional(|| {
+        ApiError::bad_request("Invalid amount", "invalid_amount")
+            .field("amount")
+            .message(money::InvalidAmount.to_string())
+    })
 }
 
 /// Why a hold is voided.
