@@ -3410,6 +3410,7 @@ export interface operations {
              *     - `Invalid wallet`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
              *     - `Invalid wallet`, `wallet_not_active`: The wallet is frozen or closed.
              *     - `Invalid amount`, `invalid_amount`: The amount is no whole number from 1 to 9007199254740991.
+             *     - `Invalid amount`, `limit_exceeded`: A limit does not allow it; `limit`, `window`, `measure`, `max`, `used`, `requested` and `resets_at` are its figures.
              *     - `Invalid amount`, `ledger_limit`: The ledger cannot count that far.
              *     - `Insufficient balance`, `insufficient_balance`: There is less in the wallet than the call would take out.
              *     - `Invalid field`, `invalid_field`: A field has a wrong type, a wrong length, or a control character; `field` names it.
