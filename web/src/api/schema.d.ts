@@ -3789,6 +3789,7 @@ export interface operations {
             /**
              * @description - `Unauthorized`, `not_owner`: It belongs to somebody else, or only an administrator may do it.
              *     - `Unauthorized`, `payer_may_not_refund`: The user who paid may not give the money back to themselves; an administrator may.
+             *     - `Unauthorized`, `forbidden`: The caller may not do this.
              */
             403: {
                 headers: {

@@ -30,7 +30,7 @@ use crate::wire::{
     responses(
         (status = 201, description = "The money is back.", body = RefundedBody),
         (status = 400, description = "Amount exceeds the payment: refund_exceeds_payment; Invalid amount: invalid_amount; Invalid field: invalid_field, invisible_character; Invalid request body: unknown_field"),
-        (status = 403, description = "Unauthorized: not_owner, payer_may_not_refund"),
+        (status = 403, description = "Unauthorized: not_owner, payer_may_not_refund, forbidden"),
         (status = 404, description = "Payment not found: payment_not_found"),
         (status = 409, description = "Nothing is left to give back: payment_already_refunded; The wallet is closed: wallet_closed"),
     )
